@@ -1,0 +1,113 @@
+"""clearprop: neural networks in plain NumPy, with every gradient in the open.
+
+The names below are imported when they are first used, so that `import clearprop` takes hardly longer than NumPy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from clearprop.arrays import Array
+from clearprop.errors import (
+    ClearpropError,
+    ConfigError,
+    DataError,
+    DivergedError,
+    FileError,
+    GradientError,
+    ShapeError,
+)
+
+if TYPE_CHECKING:
+    from clearprop.callbacks import BestWeights, Callback, EarlyStopping
+    from clearprop.evaluation import evaluate
+    from clearprop.full_batch import fit_lbfgs
+    from clearprop.gradcheck import (
+        GradientReport,
+        check_function,
+        check_gradients,
+        check_kernel,
+        check_layer,
+        check_loss,
+    )
+    from clearprop.history import History
+    from clearprop.layers import Activation, Dense, Dropout, Flatten, Layer, Reshape
+    from clearprop.loop import Training, backpropagate
+    from clearprop.losses import Loss, make_loss, one_hot
+    from clearprop.model import Sequential
+    from clearprop.optim import SGD, AdaGrad, Adam, AdamW, RMSProp
+    from clearprop.optimizer import Optimizer
+    from clearprop.schedules import Constant, Cosine, Exponential, OneCycle, ReduceOnPlateau, Step
+    from clearprop.storage import load, load_weights
+    from clearprop.train import fit
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SGD",
+    "Activation",
+    "AdaGrad",
+    "Adam",
+    "AdamW",
+    "Array",
+    "BestWeights",
+    "Callback",
+    "ClearpropError",
+    "ConfigError",
+    "Constant",
+    "Cosine",
+    "DataError",
+    "Dense",
+    "DivergedError",
+    "Dropout",
+    "EarlyStopping",
+    "Exponential",
+    "FileError",
+    "Flatten",
+    "GradientError",
+    "GradientReport",
+    "History",
+    "Layer",
+    "Loss",
+    "OneCycle",
+    "Optimizer",
+    "RMSProp",
+    "ReduceOnPlateau",
+    "Reshape",
+    "Sequential",
+    "ShapeError",
+    "Step",
+    "Training",
+    "backpropagate",
+    "check_function",
+    "check_gradients",
+    "check_kernel",
+    "check_layer",
+    "check_loss",
+    "evaluate",
+    "fit",
+    "fit_lbfgs",
+    "load",
+    "load_weights",
+    "make_loss",
+    "one_hot",
+]
+
+# Where the names above live, in the order in which the rooms import one another.
+_ROOMS = (
+    "layers", "losses", "model", "optim", "optimizer", "schedules", "history", "callbacks", "evaluation",
+    "loop", "train", "full_batch", "storage", "gradcheck",
+)  # fmt: skip
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        if name in __all__:
+            for room in _ROOMS:
+                module = import_module(f"clearprop.{room}")
+                if hasattr(module, name):
+                    found = globals()[name] = getattr(module, name)
+                    return found
+        raise AttributeError(f"module 'clearprop' has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

@@ -1,0 +1,87 @@
+"""What an array is here: its type, the dtype rule, and the wording of every message about shapes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clearprop.errors import ConfigError, DataError, ShapeError
+
+Array = npt.NDArray[Any]
+Shape = tuple[int, ...]
+ShapePattern = Sequence[int | str]  # 'N', 'D', … stand for any size
+
+DTYPES = ("float32", "float64")
+
+
+def as_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    """float32 or float64, from a name or a dtype: the two that networks compute in.
+
+    >>> as_dtype("float32")
+    dtype('float32')
+    """
+    try:
+        found = None if dtype is None else np.dtype(dtype)  # NumPy would read None as float64
+    except (TypeError, ValueError):
+        found = None
+    if found is None or found.name not in DTYPES:
+        raise ConfigError(f"dtype: expected 'float32' or 'float64', got {dtype!r}.")
+    return found
+
+
+def shape_text(shape: ShapePattern) -> str:
+    """(N, 784) as one writes it, a single axis with its comma.
+
+    >>> shape_text(("N", 784)), shape_text((3,))
+    ('(N, 784)', '(3,)')
+    """
+    return "(" + ", ".join(str(n) for n in shape) + ("," if len(shape) == 1 else "") + ")"
+
+
+def fits(shape: ShapePattern, pattern: ShapePattern) -> bool:
+    """Whether the shape has the pattern's axes; a name in the pattern stands for any size."""
+    return len(shape) == len(pattern) and all(
+        isinstance(want, str) or size == want for size, want in zip(shape, pattern, strict=True)
+    )
+
+
+def check_shape(who: str, what: str, shape: ShapePattern, expected: ShapePattern, remedy: str = "") -> None:
+    """Refuse a shape that does not fit the pattern, in the one wording that clearprop has for it.
+
+    >>> check_shape("layer 2, Dense(100)", "x", (32, 28, 28, 1), ("N", 784), "Put Flatten() before it.")
+    Traceback (most recent call last):
+        ...
+    clearprop.errors.ShapeError: layer 2, Dense(100): expected x of shape (N, 784), got (32, 28, 28, 1). \
+Put Flatten() before it.
+    """
+    if not fits(shape, expected):
+        text = f"{who}: expected {what} of shape {shape_text(expected)}, got {shape_text(shape)}."
+        raise ShapeError(f"{text} {remedy}".rstrip())
+
+
+def check_finite(who: str, what: str, x: Array) -> None:
+    """Refuse NaN and infinities, and say where the first one is.
+
+    >>> check_finite("fit", "x", np.array([[1.0, 2.0], [3.0, np.nan]]))
+    Traceback (most recent call last):
+        ...
+    clearprop.errors.DataError: fit: x[1, 1] is nan, one of 1 values that are not finite numbers, in 1 of 2 rows. \
+Drop those rows, or fill the values in, before training.
+    """
+    if x.dtype.kind != "f":
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        flat = x.reshape(-1)
+        if np.isfinite(flat @ flat):  # then every number is: NaN and infinity survive a sum of squares
+            return
+    bad = ~np.isfinite(x)
+    if not bad.any():
+        return
+    first = tuple(int(i) for i in np.argwhere(bad)[0])
+    rows = int(bad.reshape(len(x), -1).any(axis=1).sum())
+    place = ", ".join(str(i) for i in first)
+    raise DataError(
+        f"{who}: {what}[{place}] is {x[first]}, one of {int(bad.sum())} values that are not finite numbers, "
+        f"in {rows} of {len(x)} rows. Drop those rows, or fill the values in, before training."
+    )

@@ -1,0 +1,58 @@
+"""The command `clearprop`."""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+import clearprop
+from clearprop.cli import data
+from clearprop.cli.check import check
+from clearprop.cli.runs import eval_run, predict, presets, runs
+from clearprop.cli.train import train
+from clearprop.errors import ClearpropError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Neural networks in plain NumPy, with every gradient in the open.",
+    epilog="Start with:  clearprop train iris",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"clearprop {clearprop.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """The options that stand before a command."""
+
+
+app.command()(train)
+app.command()(presets)
+app.command()(runs)
+app.command("eval")(eval_run)
+app.command()(predict)
+app.command()(check)
+app.add_typer(data.app, name="data")
+
+
+def main() -> None:
+    """Run the command line; what clearprop refuses is a sentence on standard error and the exit code 2."""
+    try:
+        app()
+    except ClearpropError as error:
+        Console(stderr=True, soft_wrap=True).print(
+            f"[bold red]error:[/] {escape(str(error))}", highlight=False
+        )
+        sys.exit(2)

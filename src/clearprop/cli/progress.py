@@ -1,0 +1,97 @@
+"""The progress of a run: a bar on a terminal, a line now and then in a file."""
+
+import sys
+from time import perf_counter
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from clearprop.callbacks import Callback
+from clearprop.loop import Training
+
+REFRESH = 0.1  # seconds between two drawings
+LINES = 10  # about so many lines where there is no terminal
+
+
+class ProgressBar(Callback):
+    """Epoch, loss, metric, samples a second and the time left.
+
+    A terminal gets a bar that moves; a file or a pipe gets about ten lines, one an epoch at the most.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.moving = console.is_terminal
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[numbers]}"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+            auto_refresh=False,
+        )
+        self._drawn = 0.0
+        self._began = (0.0, 0)
+
+    def on_fit_start(self, training: Training) -> None:
+        self._began = (perf_counter(), training.step)
+        if not self.moving:
+            self.console.print(
+                f"epoch, loss and {training.loss.metric.replace('_', ' ')} of each part:", highlight=False
+            )
+        else:
+            total = training.settings.epochs * training.batches
+            self._task = self._bar.add_task("", total=total, completed=training.step, numbers="")
+            self._bar.start()
+
+    def on_step_end(self, training: Training) -> None:
+        now = perf_counter()
+        if self.moving and now - self._drawn >= REFRESH:
+            self._drawn = now
+            steps, metric = training.history.steps, training.loss.metric
+            numbers = f"loss {steps['loss'][-1]:.4f}  {_short(metric)} {steps[metric][-1]:.3f}"
+            numbers += f"  {self._rate(training):,.0f}/s"
+            epochs = training.settings.epochs
+            self._bar.update(
+                self._task,
+                completed=training.step,
+                description=f"epoch {min(training.epoch + 1, epochs)}/{epochs}",
+                numbers=numbers,
+                refresh=True,
+            )
+
+    def on_epoch_end(self, training: Training) -> None:
+        epochs = training.settings.epochs
+        if not self.moving and (training.epoch % max(1, epochs // LINES) == 0 or training.epoch == epochs):
+            row, metric = training.history.epochs[-1], training.loss.metric
+            parts = [f"{name} {row[key]:.4f} {row[_beside(key, metric)]:.4f}" for name, key in _losses(row)]
+            epoch = f"{training.epoch:{len(str(epochs))}}/{epochs}"
+            self.console.print(f"{epoch}  " + "   ".join(parts), highlight=False, soft_wrap=True)
+            sys.stdout.flush()
+
+    def on_fit_end(self, training: Training) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
+        if self.moving:  # elsewhere stopping it would print an empty line
+            self._bar.stop()
+
+    def _rate(self, training: Training) -> float:
+        began, first = self._began
+        return (training.step - first) * training.batch_size / max(perf_counter() - began, 1e-9)
+
+
+def _short(metric: str) -> str:
+    return {"accuracy": "acc", "mean_squared_error": "mse"}.get(metric, metric)
+
+
+def _losses(row: dict[str, float]) -> list[tuple[str, str]]:
+    """The sets in an epoch's row and their losses' columns: training first, then the watched ones."""
+    return [("train", "loss"), *((key.removesuffix("_loss"), key) for key in row if key.endswith("_loss"))]
+
+
+def _beside(key: str, metric: str) -> str:
+    """The metric's column for the same set."""
+    return key.removesuffix("loss") + metric

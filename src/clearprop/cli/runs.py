@@ -1,0 +1,111 @@
+"""`clearprop presets`, `runs`, `eval` and `predict`: what there is, and what to do with it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from clearprop.arrays import Array
+from clearprop.cli.presets import preset_names, read_preset_or_file
+from clearprop.cli.train import Folder, results_table
+from clearprop.data import load_file, read_features
+from clearprop.errors import ClearpropError, ShapeError
+from clearprop.evaluation import evaluate
+from clearprop.files import replace_file
+from clearprop.model import Sequential
+from clearprop.runs.config import make_config
+from clearprop.runs.folder import EXPERIMENTS, RunFolder, all_runs, find_run
+from clearprop.runs.prepare import Preprocessing, prepare
+from clearprop.runs.run import measure, predictions_csv
+
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's name, as `clearprop runs` prints it, or its folder.")
+]
+
+
+def presets() -> None:
+    """The presets that `clearprop train` knows by name."""
+    table = Table("preset", "what", "data", "epochs", box=SIMPLE)
+    for name in preset_names():
+        config = make_config(read_preset_or_file(name)[0], name)
+        table.add_row(name, config.description, config.data.name, str(config.training.epochs))
+    Console().print(table)
+
+
+def runs(folder: Folder = EXPERIMENTS) -> None:
+    """The runs so far, with their results."""
+    table = Table("run", "state", "epochs", "train", "validation", "test", "when", box=SIMPLE)
+    table.columns[0].overflow = "fold"  # a name that is cut would be of no use
+    found = all_runs(folder)
+    for run in found:
+        table.add_row(str(run.path.relative_to(folder)), *_row(run))
+    if found:
+        Console().print(table)
+        typer.echo("train, validation, test: accuracy; the mean squared error for numbers.")
+    else:
+        typer.echo(f"No runs in {folder} yet. Start one with: clearprop train iris")
+
+
+def _row(run: RunFolder) -> list[str]:
+    try:
+        summary = run.read_summary()
+    except ClearpropError:
+        return ["no summary", "", "", "", "", ""]
+    status = str(summary.get("status", "?"))
+    parts = [summary.get(part) for part in ("train", "validation", "test")]
+    cells = ["" if part is None else f"{list(part.values())[-1]:.4f}" for part in parts]
+    when = str(summary.get("time", ""))[:10]
+    return ["not finished" if status == "running" else status, str(summary.get("epochs", "")), *cells, when]
+
+
+def eval_run(
+    run_name: RunName,
+    file: Annotated[
+        Path | None,
+        typer.Option("--data", help="A file of examples with labels; without it the run's own parts."),
+    ] = None,
+    folder: Folder = EXPERIMENTS,
+) -> None:
+    """Loss and accuracy of a finished run, on its own data or on a file's."""
+    run = find_run(folder, run_name)
+    config, model = run.read_config(), run.load_model()
+    loss = config.make_loss()
+    if file is None:
+        results = measure(model, prepare(config.data, config.seed).parts, loss)
+        Console().print(results_table(results))
+        return
+    dataset = load_file(file, config.data.label)
+    known = run.read_preprocessing()
+    y = known.labels(dataset.train.y, dataset.class_names, str(file))
+    result = evaluate(model, _examples(dataset.train.x, model, known, str(file)), y, loss)
+    Console().print(results_table({str(file): result}))
+
+
+def predict(
+    run_name: RunName,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Examples without labels: CSV, .npy or .npz.")],
+    out: Annotated[Path, typer.Option(help="The CSV to write, with the columns Id and Category.")] = Path(
+        "predictions.csv"
+    ),
+    folder: Folder = EXPERIMENTS,
+) -> None:
+    """Label the examples of a file by a finished run: Id counts from 0 in the file's order."""
+    run = find_run(folder, run_name)
+    model = run.load_model()
+    labels = model.predict(_examples(read_features(file), model, run.read_preprocessing(), str(file)))
+    replace_file(out, lambda stream: stream.write(predictions_csv(labels).encode()))
+    typer.echo(f"{len(labels):,} predictions in {out}")
+
+
+def _examples(x: Array, model: Sequential, preprocessing: Preprocessing, who: str) -> Array:
+    """A file's rows as the run's network takes them: in its shape, scaled as its training part was."""
+    if x[0].size != np.prod(model.input_shape):
+        raise ShapeError(
+            f"{who}: expected {np.prod(model.input_shape)} features for each example, as the run was trained on, "
+            f"got {x[0].size}. For predict the file holds the features alone, for eval the label, too."
+        )
+    return preprocessing.apply(x.reshape(len(x), *model.input_shape))

@@ -1,0 +1,156 @@
+"""`clearprop train`: a run from a preset or a TOML file, or the rest of one that was stopped."""
+
+import signal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from clearprop.cli.presets import read_preset_or_file
+from clearprop.cli.progress import ProgressBar
+from clearprop.errors import ConfigError
+from clearprop.runs.config import RunConfig, make_config
+from clearprop.runs.folder import COMPARISON, EXPERIMENTS, RunFolder, find_run, new_folder
+from clearprop.runs.run import Result, resume, start
+from clearprop.runs.sweep import best, configurations, run_sweep, selection_part
+
+Folder = Annotated[
+    Path, typer.Option("--folder", envvar="CLEARPROP_EXPERIMENTS", help="Where the runs are kept.")
+]
+
+
+def train(
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="PRESET|FILE.toml", help="A preset's name, or a configuration file."),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change a setting: optimizer.lr=0.01. May be repeated."
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The run's name; by default the preset's or the file's.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seeds the split, the weights and the shuffling.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads that share every mini-batch.")] = None,
+    resume_run: Annotated[
+        str | None,
+        typer.Option("--resume", metavar="RUN", help="Continue this run from its last checkpoint."),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Remove a run of the same name; without it the new one gets a number."
+        ),
+    ] = False,
+    folder: Folder = EXPERIMENTS,
+) -> None:
+    """Train a network and keep everything about it in experiments/NAME/.
+
+    Ctrl-C ends the run after the current step; [bold]--resume[/] continues it as if it had never stopped.
+    """
+    all_changes = list(changes or [])
+    all_changes += [] if seed is None else [f"seed={seed}"]
+    all_changes += [] if workers is None else [f"training.workers={workers}"]
+    console = Console()
+    signal.signal(
+        signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT)
+    )  # a cluster's notice is a Ctrl-C
+    if resume_run is not None:
+        if what is not None or name is not None or overwrite:
+            raise ConfigError(
+                "train: --resume takes a run's name alone; leave the preset, --name and --overwrite out."
+            )
+        run = find_run(folder, resume_run)
+        config = run.read_config(tuple(all_changes))
+        _finish(_with_bar(console, lambda bar: resume(run, config, [bar])), config, console)
+        return
+    if what is None:
+        raise ConfigError("train: expected a preset or a TOML file, such as: clearprop train iris")
+    tables, default_name = read_preset_or_file(what)
+    config = make_config(tables, what, all_changes)
+    todo = configurations(config) if config.sweep else []
+    run = new_folder(folder, name or default_name, overwrite)
+    if run.name != (name or default_name):
+        _say(console, f"{folder / (name or default_name)} exists; this run is {run.name}.")
+    if todo:
+        _finish_sweep(run, run_sweep(run, todo, lambda line: _say(console, line)), console)
+    else:
+        _finish(_with_bar(console, lambda bar: start(run, config, [bar], overwrite)), config, console)
+
+
+def _with_bar(console: Console, work: Any) -> Result:
+    bar = ProgressBar(console)
+    try:
+        result: Result = work(bar)
+    finally:
+        bar.close()
+    return result
+
+
+def _finish(result: Result, config: RunConfig, console: Console) -> None:
+    """The table at the end, and where things are."""
+    summary, folder = result.summary, result.folder
+    if result.history.stopped == "interrupted":
+        _say(console, f"Interrupted after {summary['steps']} steps. Continue with:")
+        _say(console, f"clearprop train --resume {folder.handle}")
+        raise typer.Exit(130)
+    console.print(
+        f"[bold]{escape(config.description or folder.name)}, seed {config.seed}[/]", highlight=False
+    )
+    console.print(results_table(summary))
+    if summary["stopped"]:
+        console.print(summary["stopped"])
+    console.print(
+        f"{summary['parameters']:,} parameters, {summary['epochs']} epochs in {summary['seconds']:.2f} s",
+        highlight=False,
+    )
+    for what, path in _places(folder):
+        _say(console, f"{what:<10}{path}")
+
+
+def _finish_sweep(
+    run: RunFolder, results: list[tuple[dict[str, Any], Result | None]], console: Console
+) -> None:
+    """Which combination did best, and where the comparison is."""
+    if (found := best(results)) is not None:
+        part = selection_part(found[1].summary)
+        _say(console, f"lowest loss on {part}: {found[1].folder.name}")
+    _say(console, f"comparison  {run.path / COMPARISON}")
+    if any(result is not None and result.history.stopped == "interrupted" for _, result in results):
+        raise typer.Exit(130)
+
+
+def _say(console: Console, line: str) -> None:
+    """A line as it is: paths and commands are neither coloured nor broken."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def results_table(summary: dict[str, Any]) -> Table:
+    """Loss and metric of each part, the entries of the summary that have them."""
+    parts = [part for part, numbers in summary.items() if isinstance(numbers, dict) and "loss" in numbers]
+    metrics = list(summary[parts[0]])
+    table = Table("", *(metric.replace("_", " ") for metric in metrics), box=SIMPLE)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for part in parts:
+        table.add_row(part, *(f"{summary[part][metric]:.4f}" for metric in metrics))
+    return table
+
+
+def _places(folder: RunFolder) -> list[tuple[str, Path]]:
+    return [
+        ("run", folder.path),
+        ("weights", folder.weights),
+        ("plots", folder.plots),
+        ("history", folder.history),
+        ("summary", folder.summary),
+    ]

@@ -1,0 +1,62 @@
+"""evaluate: a network's loss and metric on a set; and what every set must be before it is used."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from clearprop.arrays import Array, check_finite
+from clearprop.batches import epoch_rows
+from clearprop.errors import DataError
+from clearprop.losses import Loss, make_loss
+from clearprop.model import ROWS_AT_ONCE, Sequential
+
+
+def evaluate(model: Sequential, x: Any, y: Any, loss: "str | Mapping[str, Any] | Loss") -> dict[str, float]:
+    """The mean loss over a set, and its accuracy (mean squared error where numbers are predicted).
+
+    Parameters
+    ----------
+    model : Sequential
+    x : array of shape (N, *input_shape)
+    y : array
+        Labels (N,) or targets, as the loss wants them.
+    loss : str, mapping or Loss
+
+    Examples
+    --------
+    >>> import numpy as np, clearprop as cp
+    >>> model = cp.Sequential([cp.Dense(2, init="zeros")], input_shape=(3,))
+    >>> evaluate(model, np.ones((4, 3)), np.array([0, 0, 1, 0]), "softmax_cross_entropy")
+    {'loss': 0.6931471824645996, 'accuracy': 0.75}
+    """
+    loss = make_loss(loss)
+    x, y = prepare_set(model, loss, x, y, "evaluate")
+    return evaluate_set(model, x, y, loss)
+
+
+def evaluate_set(model: Sequential, x: Array, y: Array, loss: Loss) -> dict[str, float]:
+    """`evaluate` for a prepared set, some rows at a time."""
+    total = right = 0.0
+    for rows in epoch_rows(len(x), ROWS_AT_ONCE):
+        scores = model.scores(x[rows])
+        total += float(loss(scores, y[rows])[0].sum())
+        right += loss.measure(scores, y[rows])
+    return {"loss": total / len(x), loss.metric: right / len(x)}
+
+
+def prepare_set(model: Sequential, loss: Loss, x: Any, y: Any, who: str) -> tuple[Array, Array]:
+    """x and y as the loop takes them, or a sentence."""
+    x = np.asarray(x)
+    if x.dtype.kind not in "biuf":
+        raise DataError(
+            f"{who}: expected x to hold numbers, got {x.dtype}. Encode text columns as numbers first."
+        )
+    if x.ndim == 0 or len(x) == 0:
+        raise DataError(f"{who}: expected at least one example, got x of shape {x.shape}.")
+    if x.shape[1:] != model.input_shape:
+        model.refuse(x.shape, who)
+    with np.errstate(over="ignore"):  # what the dtype cannot hold becomes infinite, and is refused
+        x = x.astype(model.dtype, copy=False)
+    check_finite(who, "x", x)
+    return x, loss.prepare(y, len(x), model.output_shape, model.dtype, who)

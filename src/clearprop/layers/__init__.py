@@ -1,0 +1,13 @@
+"""Layers: thin holders of settings and parameters; `kernels/` has the mathematics under the same file names."""
+
+from clearprop.layers.activation import ACTIVATIONS, Activation
+from clearprop.layers.base import Layer
+from clearprop.layers.dense import Dense
+from clearprop.layers.dropout import Dropout
+from clearprop.layers.shape import Flatten, Reshape
+
+LAYERS: dict[str, type[Layer]] = {
+    layer.__name__: layer for layer in (Activation, Dense, Dropout, Flatten, Reshape)
+}
+
+__all__ = ["ACTIVATIONS", "LAYERS", "Activation", "Dense", "Dropout", "Flatten", "Layer", "Reshape"]

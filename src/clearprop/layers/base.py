@@ -1,0 +1,74 @@
+"""Layer: what every layer is. It holds settings and parameters and leaves the mathematics to its kernel."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from copy import copy
+from typing import Any, Self
+
+import numpy as np
+
+from clearprop.arrays import Array, Shape
+
+
+class Layer(ABC):
+    """The base of all layers.
+
+    A layer is described by its settings alone. `Sequential` copies it, asks for `param_shapes`, and binds it to
+    views of the model's flat vectors: parameter "w" becomes the attributes `w` and `dw`.
+    Shapes leave out the batch axis.
+    """
+
+    @abstractmethod
+    def output_shape(self, input_shape: Shape, who: str) -> Shape:
+        """The shape that comes out for a shape that goes in; `who` opens the sentence when it cannot."""
+
+    @abstractmethod
+    def forward(self, x: Array, training: bool = False, noise: Array | None = None) -> tuple[Array, Any]:
+        """y, cache of a batch x of shape (N, *input_shape). `noise` is what `draw_noise` has drawn."""
+
+    @abstractmethod
+    def backward(self, dy: Array, cache: Any, need_dx: bool = True) -> Array | None:
+        """dx, from dy in y's shape; writes the parameters' gradients. Without need_dx, None where that saves work."""
+
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments, as plain values; those at rest on their default are left out."""
+        return {}
+
+    def param_shapes(self, input_shape: Shape) -> dict[str, Shape]:
+        """The parameters' names and shapes, in their order in the flat vector."""
+        return {}
+
+    def init_params(self, rng: np.random.Generator) -> None:
+        """Draw the bound parameters."""
+        return
+
+    def draw_noise(self, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array | None:
+        """What a training pass over an input of this shape (N, …) draws at random, if it does."""
+        return None
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        """Multiply-add operations of one example's forward pass, matrix products alone."""
+        return 0
+
+    def expand(self) -> list["Layer"]:
+        """The layers that this one stands for: itself, or itself and its activation."""
+        return [copy(self)]
+
+    def bind(self, params: Mapping[str, Array], grads: Mapping[str, Array]) -> None:
+        """Take views of the parameters and of their gradients, to be read and written in place."""
+        for name, view in params.items():
+            setattr(self, name, view)
+            setattr(self, "d" + name, grads[name])
+
+    def replica(self, params: Mapping[str, Array], grads: Mapping[str, Array]) -> Self:
+        """The same layer, bound elsewhere."""
+        twin = copy(self)
+        twin.bind(params, grads)
+        return twin
+
+    def __repr__(self) -> str:
+        given = self.settings()
+        words = [
+            repr(value) if i == 0 else f"{key}={value!r}" for i, (key, value) in enumerate(given.items())
+        ]
+        return f"{type(self).__name__}({', '.join(words)})"

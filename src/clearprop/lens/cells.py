@@ -1,0 +1,233 @@
+"""Pictures made of cells: the confusion matrix, and the examples that a network gets most wrong."""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clearprop.arrays import Array, check_shape
+from clearprop.lens.style import INK, LOOKS, bare, say
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_CLASSES = 25  # of which the numbers can still be read
+MOST_FEATURES = 8  # columns of a table
+CELL = 0.52  # inches, a cell of the confusion matrix
+
+
+def plot_confusion(ax: "Axes", confusion: Array, class_names: Sequence[str] = ()) -> "Axes":
+    """How often each true class (row) was predicted as each class (column), with the shares of the row.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        `confusion_size` says how large it wants to be.
+    confusion : array of shape (K, K)
+        As `confusion_matrix` gives it. Above 25 classes only the shades are drawn.
+    class_names : sequence of str, optional
+        By default the labels 0 to K − 1.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = plot_confusion(Figure().subplots(), np.array([[9, 1], [0, 10]]), ["no", "yes"])
+    >>> ax.get_title(loc="left")
+    '19 of 20 right (95.0 %)'
+    """
+    confusion = np.asarray(confusion)
+    K = len(confusion)
+    check_shape("plot_confusion", "confusion", confusion.shape, (K, K))
+    names = _names(class_names, K)
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="equal")
+    upright = max(len(name) for name in names) > 6 and K > 3
+    ax.set_xticks(range(K), names, rotation=90 if upright else 0)
+    ax.set_yticks(range(K), names)
+    ax.set_xticks(np.arange(K - 1) + 0.5, minor=True)
+    ax.set_yticks(np.arange(K - 1) + 0.5, minor=True)
+    ax.grid(True, which="minor", color="white", linewidth=1.2)
+    ax.tick_params(which="both", length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_xlabel("predicted")
+    ax.set_ylabel("true")
+    right, total = int(np.trace(confusion)), int(confusion.sum())
+    ax.set_title(f"{right:,} of {total:,} right ({right / max(total, 1):.1%})".replace("%", " %"), loc="left")
+    size = 12 if K <= 5 else 8.5  # points
+    if K <= MOST_CLASSES:
+        for i, j in np.argwhere(confusion):
+            color = "white" if shares[i, j] > 0.55 else INK
+            ax.text(j, i - 0.04, f"{confusion[i, j]:,}", ha="center", va="bottom", color=color, fontsize=size)
+            ax.text(
+                j, i + 0.06, _percent(shares[i, j]), ha="center", va="top", color=color, fontsize=0.82 * size
+            )
+    return ax
+
+
+def confusion_size(n_classes: int, class_names: Sequence[str] = ()) -> tuple[float, float]:
+    """Width and height in inches of a figure in which `plot_confusion` can be read."""
+    letters = max((len(name) for name in _names(class_names, n_classes)), default=1)
+    cells = max(3.2, CELL * min(n_classes, MOST_CLASSES))
+    return cells + 0.8 + 0.08 * letters, cells + 0.9 + (0.08 * letters if letters > 6 else 0)
+
+
+def plot_worst(
+    ax: "Axes",
+    x: Array,
+    y_true: Array,
+    y_pred: Array,
+    probability: Array | None = None,
+    class_names: Sequence[str] = (),
+    feature_names: Sequence[str] = (),
+    rows: Array | None = None,
+) -> "Axes":
+    """Examples with what they are and what was predicted: pictures for images, else a table of their features.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        `worst_size` says how large it wants to be.
+    x : array of shape (N, H, W, 1), (N, H, W, 3) or (N, D)
+        The examples to show, in their order. Pixels may have any range. Of a table's features the first 8 are shown.
+    y_true, y_pred : arrays of shape (N,) or (N, M)
+        Labels, or numbers.
+    probability : array of shape (N,), optional
+        The predicted class's own.
+    class_names, feature_names : sequences of str, optional
+        By default the labels, and x0, x1, …
+    rows : array of shape (N,), optional
+        The examples' row numbers, to be shown in a table.
+    """
+    if not len(x):
+        return say(ax, "There is no example.")
+    true, pred = ([_label(value, class_names) for value in y] for y in (y_true, y_pred))
+    colors = [INK] * len(x)
+    if np.issubdtype(y_pred.dtype, np.integer):  # wrong labels stand out
+        colors = [INK if t == p else LOOKS["validation"].color for t, p in zip(true, pred, strict=True)]
+    sure = [""] * len(x) if probability is None else [_percent(float(p)) for p in probability]
+    if x.ndim == 4:
+        return _draw_images(ax, _pixels(x), true, pred, sure, colors)
+    return _draw_table(ax, *_table(x, true, pred, sure, feature_names, rows), colors)
+
+
+def worst_size(
+    x: Array, class_names: Sequence[str] = (), feature_names: Sequence[str] = ()
+) -> tuple[float, float]:
+    """Width and height in inches of a figure in which `plot_worst` can be read."""
+    if x.ndim == 4:
+        columns = _columns(len(x))
+        return 1.5 * columns + 0.2, 1.95 * ceil(len(x) / columns) + 0.2
+    features = [max(9, len(n) + 2) for n in _feature_names(feature_names, int(np.prod(x.shape[1:])))]
+    letters = sum(features[:MOST_FEATURES]) + 2 * max(10, *map(len, class_names), 0) + 22
+    return 0.085 * letters + 0.4, 0.27 * (len(x) + 2) + 0.3
+
+
+def _draw_images(
+    ax: "Axes", images: Array, true: list[str], pred: list[str], sure: list[str], colors: list[str]
+) -> "Axes":
+    """One mosaic of all the images, with two lines of words under each."""
+    N, H, W, C = images.shape
+    columns = _columns(N)
+    gap, below = max(1, round(0.12 * W)), round(0.36 * H)
+    mosaic = np.ones((ceil(N / columns) * (H + below), columns * (W + gap) - gap, C))
+    for n, image in enumerate(images):
+        top, left = n // columns * (H + below), n % columns * (W + gap)
+        mosaic[top : top + H, left : left + W] = image
+        said = f"said {pred[n]}" + (f", {sure[n]}" if sure[n] else "")
+        for line, (words, color) in enumerate([(f"is {true[n]}", INK), (said, colors[n])]):
+            y = top + (1.02 + 0.135 * line) * H
+            ax.text(left, y, words, ha="left", va="top", fontsize=8.5, color=color)
+    ax.imshow(mosaic.squeeze(axis=2) if C == 1 else mosaic, cmap="gray", vmin=0, vmax=1, aspect="equal")
+    return bare(ax)
+
+
+def _draw_table(ax: "Axes", head: list[str], cells: list[list[str]], colors: list[str]) -> "Axes":
+    """Right-aligned columns of words under a line."""
+    widths = [max(map(len, column)) + 2 for column in zip(head, *cells, strict=True)]
+    right = np.cumsum(widths)
+    for line, row in enumerate([head, *cells]):
+        for column, word in enumerate(row):
+            color = colors[line - 1] if line > 0 and head[column] == "predicted" else INK
+            weight = "normal" if line > 0 else "bold"
+            ax.text(
+                right[column] - 0.5, line + 0.5, word,
+                ha="right", va="center", fontsize=9, fontweight=weight, color=color,
+            )  # fmt: skip
+    bare(ax)
+    rules = [INK] + ["#dddddd"] * (len(cells) - 1)
+    ax.hlines(np.arange(1, len(cells) + 1), 0, right[-1], color=rules, linewidth=0.8)
+    ax.set_xlim(0, right[-1])
+    ax.set_ylim(len(cells) + 1, 0)
+    return ax
+
+
+def _table(
+    x: Array,
+    true: list[str],
+    pred: list[str],
+    sure: list[str],
+    feature_names: Sequence[str],
+    rows: Array | None,
+) -> tuple[list[str], list[list[str]]]:
+    """The head, and each example's words."""
+    flat = x.reshape(len(x), -1)
+    head = _feature_names(feature_names, flat.shape[1])[:MOST_FEATURES]
+    more = flat.shape[1] - len(head)
+    body = [list(row) for row in zip(*(_aligned(flat[:, d]) for d in range(len(head))), strict=True)]
+    columns: list[tuple[str, list[str]]] = [(f"and {more} more", ["…"] * len(x))] if more else []
+    columns += [("true", true), ("predicted", pred)]
+    if any(sure):
+        columns.append(("probability", sure))
+    head += [name for name, _ in columns]
+    body = [[*row, *(words[n] for _, words in columns)] for n, row in enumerate(body)]
+    if rows is not None:
+        head, body = ["row", *head], [[str(int(r)), *row] for r, row in zip(rows, body, strict=True)]
+    return head, body
+
+
+def _aligned(values: Array) -> list[str]:
+    """Numbers with four digits or fewer, and all with as many behind the point."""
+    words = [f"{float(value):.4g}" for value in values]
+    if any("e" in word or "n" in word for word in words):
+        return words
+    decimals = min(4, max(len(word.partition(".")[2]) for word in words))
+    return [f"{float(value):.{decimals}f}" for value in values]
+
+
+def _pixels(x: Array) -> Array:
+    """Images from 0 to 1, (N, H, W, 1 or 3), by the smallest and the largest pixel shown."""
+    if x.shape[3] not in (1, 3):
+        x = x.mean(axis=3, keepdims=True)
+    x = np.nan_to_num(x.astype(np.float64))
+    low, high = x.min(), x.max()
+    scaled: Array = (x - low) / (high - low if high > low else 1.0)
+    return scaled
+
+
+def _label(value: Any, class_names: Sequence[str]) -> str:
+    if np.ndim(value):
+        return ", ".join(_label(v, ()) for v in value)
+    if np.issubdtype(np.asarray(value).dtype, np.integer):
+        return str(class_names[value]) if 0 <= value < len(class_names) else str(int(value))
+    return f"{float(value):.4g}"
+
+
+def _names(given: Sequence[str], count: int) -> list[str]:
+    return [str(name) for name in given] or [str(k) for k in range(count)]
+
+
+def _feature_names(given: Sequence[str], count: int) -> list[str]:
+    return [str(name) for name in given] or [f"x{d}" for d in range(count)]
+
+
+def _percent(share: float) -> str:
+    """A share in as few letters as tell it: 97 %, 0.4 %, < 0.1 %."""
+    if 0 < share < 0.001:
+        return "<0.1 %"
+    digits = 1 if 0 < share < 0.0095 or 0.9905 <= share < 0.9995 else 0
+    return f"{100 * share:.{digits}f} %"
+
+
+def _columns(n: int) -> int:
+    return min(n, 6)

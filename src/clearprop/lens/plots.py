@@ -1,0 +1,216 @@
+"""Pictures of a training run: its curves, its confusion matrix, the examples that it gets most wrong.
+
+Each `plot_` function draws into a Matplotlib Axes and gives it back; `save_run_plots` writes a run's pictures.
+Matplotlib is imported when the first picture is drawn; no window is opened and no pyplot state is touched.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from clearprop.arrays import Array
+from clearprop.files import make_folder, replace_file
+from clearprop.history import History
+from clearprop.lens.cells import confusion_size, plot_confusion, plot_worst, worst_size
+from clearprop.lens.curves import plot_epochs, plot_predicted, plot_steps
+from clearprop.lens.style import DPI, new_axes, styled
+from clearprop.losses import Loss, make_loss, predict_from, probabilities_from
+from clearprop.metrics import confusion_matrix
+from clearprop.model import Sequential
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "Predicted", "plot_confusion", "plot_epochs", "plot_predicted", "plot_steps", "plot_worst", "predict_set",
+    "save_run_plots", "worst_examples",
+]  # fmt: skip
+
+
+class Predicted(NamedTuple):
+    """A set of examples, and what a network makes of them. `_replace(x=…)` shows them as they were measured."""
+
+    x: Array  # (N, ...): what the pictures show
+    y_true: Array  # (N,) labels, or (N,) or (N, M) numbers
+    y_pred: Array  # same shape
+    losses: Array  # (N,)
+    probability: Array | None = None  # (N,): the predicted class's own, where the network has one
+
+
+def predict_set(model: Sequential, x: Any, y: Any, loss: "str | Mapping[str, Any] | Loss") -> Predicted:
+    """A set's predictions, losses and probabilities, in one pass.
+
+    Parameters
+    ----------
+    model : Sequential
+    x : array of shape (N, *input_shape)
+    y : array
+        Labels (N,) or targets, as the loss wants them.
+    loss : str, mapping or Loss
+
+    Raises
+    ------
+    ShapeError, DataError
+        If x or y does not fit.
+
+    Examples
+    --------
+    >>> import clearprop as cp
+    >>> model = cp.Sequential([cp.Dense(2, init="zeros")], input_shape=(3,))
+    >>> predict_set(model, np.ones((2, 3)), np.array([0, 1]), "softmax_cross_entropy").probability
+    array([0.5, 0.5], dtype=float32)
+    """
+    loss = make_loss(loss)
+    x = np.asarray(x)
+    targets = loss.prepare(y, len(x), model.output_shape, model.dtype, "predict_set")
+    scores = model.scores(x)
+    losses = loss(scores, targets)[0]
+    pred = predict_from(loss.link, scores)
+    probability = None
+    if loss.link in ("softmax", "sigmoid", "probs"):
+        probs = probabilities_from(loss.link, scores)
+        bits = pred.dtype == np.bool_  # each output is a yes or no of its own
+        probability = np.maximum(probs, 1 - probs).prod(axis=1) if bits else probs.max(axis=1)
+    true = targets
+    if pred.dtype == np.bool_:
+        true, pred = (targets.reshape(pred.shape) > 0.5).astype(np.intp), pred.astype(np.intp)
+    elif pred.ndim == 1 and targets.ndim == 2:
+        true = targets.argmax(axis=1)
+    return Predicted(x, _column(true), _column(pred), losses, probability)
+
+
+def worst_examples(losses: Array, y_true: Array, y_pred: Array, k: int) -> Array:
+    """The rows of the k worst examples: the wrong ones by falling loss, then the right ones.
+
+    Parameters
+    ----------
+    losses : array of shape (N,)
+        NaN counts as the largest.
+    y_true, y_pred : arrays of shape (N,) or (N, M)
+    k : int
+
+    Returns
+    -------
+    array of shape (min(k, N),)
+
+    Examples
+    --------
+    >>> worst_examples(np.array([0.1, 2.0, 0.9, 1.5]), np.array([0, 1, 1, 0]), np.array([0, 1, 0, 1]), k=3)
+    array([3, 2, 1])
+    """
+    right = (y_true == y_pred).reshape(len(losses), -1).all(axis=1)
+    falling = np.where(np.isnan(losses), -np.inf, -losses)
+    return np.lexsort((falling, right))[:k]
+
+
+def save_run_plots(
+    folder: str | Path,
+    history: History,
+    predicted: Predicted | None = None,
+    *,
+    class_names: Sequence[str] = (),
+    feature_names: Sequence[str] = (),
+    title: str = "",
+    set_name: str = "test",
+    n_worst: int = 24,
+) -> list[Path]:
+    """Write a run's pictures as PNG files, each whole or not at all.
+
+    For a classifier: loss_per_step, accuracy_per_step, loss_per_epoch, accuracy_per_epoch, confusion, worst. Where
+    numbers are predicted the metric's name stands for accuracy, and predicted.png for confusion.png.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Made if it does not exist.
+    history : History
+        Of any length; what is missing in it is missing in the pictures.
+    predicted : Predicted, optional
+        The set of the confusion matrix and of the worst examples. Without it these two are not drawn.
+    class_names, feature_names : sequences of str, optional
+        By default the labels, and x0, x1, …
+    title : str
+        Stands above each picture: the run's name, say.
+    set_name : str
+        Which set `predicted` is, for the heading.
+    n_worst : int
+        How many examples worst.png shows: all of them images, or the 15 worst rows of a table.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+
+    Raises
+    ------
+    FileError
+        If the folder cannot be made or written.
+    """
+    folder = make_folder(folder)
+    drawings: dict[str, Callable[[], Axes]] = {}
+    for what in ("loss", history.metric):
+        drawings[f"{what}_per_step"] = partial(_curves, plot_steps, history, what)
+        drawings[f"{what}_per_epoch"] = partial(_curves, plot_epochs, history, what)
+    if predicted is not None:
+        if history.metric == "accuracy":
+            drawings["confusion"] = partial(_confusion, predicted, class_names)
+        else:
+            drawings["predicted"] = partial(_scatter, predicted)
+        drawings["worst"] = partial(_worst, predicted, class_names, feature_names, n_worst)
+    headings = {
+        "confusion": f"{set_name} set",
+        "predicted": f"{set_name} set",
+        "worst": f"{set_name} set, worst first",
+    }
+    paths = []
+    with styled():
+        for name, draw in drawings.items():
+            paths.append(folder / f"{name}.png")
+            _save(draw(), paths[-1], ": ".join(part for part in (title, headings.get(name, "")) if part))
+    return paths
+
+
+def _curves(draw: Callable[..., "Axes"], history: History, what: str) -> "Axes":
+    return draw(new_axes(7.2, 4.2), history, what)
+
+
+def _scatter(predicted: Predicted) -> "Axes":
+    return plot_predicted(new_axes(5.2, 5.4), predicted.y_true, predicted.y_pred)
+
+
+def _confusion(predicted: Predicted, class_names: Sequence[str]) -> "Axes":
+    true, pred = predicted.y_true.ravel(), predicted.y_pred.ravel()
+    K = max(int(true.max()), int(pred.max())) + 1
+    if predicted.y_true.ndim == 1:
+        K = max(K, len(class_names))
+    else:  # several yes or no at once: all of them together
+        class_names = ("no", "yes")
+        K = 2
+    names = [*class_names, *(str(k) for k in range(len(class_names), K))] if class_names else []
+    return plot_confusion(new_axes(*confusion_size(K, names)), confusion_matrix(true, pred, K), names)
+
+
+def _worst(
+    predicted: Predicted, class_names: Sequence[str], feature_names: Sequence[str], n_worst: int
+) -> "Axes":
+    n_worst = n_worst if predicted.x.ndim == 4 else min(n_worst, 15)
+    rows = worst_examples(predicted.losses, predicted.y_true, predicted.y_pred, n_worst)
+    x, true, pred = predicted.x[rows], predicted.y_true[rows], predicted.y_pred[rows]
+    probability = None if predicted.probability is None else predicted.probability[rows]
+    ax = new_axes(*worst_size(x, class_names, feature_names))
+    return plot_worst(ax, x, true, pred, probability, class_names, feature_names, rows)
+
+
+def _save(ax: "Axes", path: Path, title: str) -> None:
+    figure: Any = ax.get_figure()
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    replace_file(path, lambda file: figure.savefig(file, format="png", dpi=DPI))
+
+
+def _column(y: Array) -> Array:
+    """(N,) for (N, 1)."""
+    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y

@@ -1,0 +1,319 @@
+"""Training: the loop, its events, and what it measures; `fit` in train.py is the way in."""
+
+import math
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from clearprop.arrays import Array, check_shape
+from clearprop.batches import Rows, epoch_rows, n_batches, take
+from clearprop.blas import threads_each
+from clearprop.callbacks import Callback
+from clearprop.divergence import params_not_finite, where_not_finite
+from clearprop.errors import ConfigError, DivergedError
+from clearprop.evaluation import evaluate_set
+from clearprop.history import History
+from clearprop.kernels.penalties import l1_penalty, l2_penalty
+from clearprop.losses import Loss
+from clearprop.model import Sequential
+from clearprop.names import check_count, check_number
+from clearprop.optim import AdamW, clip_norm, clip_value
+from clearprop.optimizer import Optimizer
+from clearprop.parallel import Noise, Team
+from clearprop.schedules import ReduceOnPlateau
+
+EVENTS = ("on_fit_start", "on_epoch_start", "on_step_end", "on_epoch_end", "on_fit_end")
+
+
+def backpropagate(
+    model: Sequential, loss: Loss, x: Array, y: Array, share: "float | Array", noise: Noise | None = None
+) -> tuple[Array, Array]:
+    """The gradient of Σ share · loss into `model.grads`; each example's loss, and its scores.
+
+    x, y: one batch        share: 1/N, or weights over N, of shape (N, 1, …)
+    """
+    scores, caches = model.forward(x, training=True, noise=noise)
+    losses, dscores = loss(scores, y)  # one value, one row per example
+    dscores *= share  # the one place where the mean is taken
+    model.backward(dscores, caches)
+    return losses, scores
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `fit` is told beside network, loss, optimizer and data; under its names."""
+
+    epochs: int = 1
+    batch_size: int = 32
+    evaluate_every: int | None = None
+    l1: float = 0.0
+    l2: float = 0.0
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    shuffle: bool = True
+    drop_last: bool = False
+    seed: int = 0
+    workers: int = 1
+    blas_threads: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "evaluate_every", "workers", "blas_threads"):
+            if getattr(self, name) is not None:
+                check_count("fit", name, getattr(self, name))
+        for name in ("l1", "l2"):
+            check_number("fit", name, getattr(self, name), ">= 0", lambda v: v >= 0)
+        for name in ("clip_norm", "clip_value"):
+            if getattr(self, name) is not None:
+                check_number("fit", name, getattr(self, name), "> 0", lambda v: v > 0)
+
+
+class Training:
+    """A training run in progress, as callbacks see it.
+
+    Attributes
+    ----------
+    model, loss, optimizer, history, settings
+    epoch : int
+        Epochs finished.
+    batch, batches : int
+        Steps done in the current epoch, and how many it has.
+    step : int
+        Steps done in all.
+    """
+
+    def __init__(
+        self,
+        model: Sequential,
+        loss: Loss,
+        optimizer: Optimizer,
+        x: Array,
+        y: Array,
+        weights: Array | None,
+        sets: Mapping[str, tuple[Array, Array]],
+        callbacks: Sequence[Callback],
+        settings: Settings,
+    ) -> None:
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.x, self.y, self.weights, self.sets = x, y, weights, sets
+        self.callbacks, self.settings = callbacks, settings
+        self.batch_size = min(settings.batch_size, len(x))
+        self.batches = n_batches(len(x), self.batch_size, settings.drop_last)
+        self.rng = np.random.default_rng(settings.seed)
+        self.history = History(loss.metric)
+        self.epoch = self.batch = self.step = 0
+        self.seconds = 0.0
+        self._sums = [0.0, 0.0, 0]  # of the epoch so far: losses, metric, examples
+        self._order = self.rng.bit_generator.state  # from which the current epoch's order is drawn
+        self._overrides = {
+            event: [
+                getattr(c, event)
+                for c in callbacks
+                if getattr(type(c), event) is not getattr(Callback, event)
+            ]
+            for event in EVENTS
+        }
+
+    def stop(self, reason: str) -> None:
+        """End training after the current step; the reason stands in the history."""
+        self.history.stopped = reason
+
+    def run(self, resume: Mapping[str, Any] | None = None) -> History:
+        """The whole of it, from a saved state or from the start."""
+        if resume is not None:
+            self.restore(resume)
+        if isinstance(self.optimizer, AdamW) and self.optimizer.decay_spans is None:
+            self.optimizer.decay_spans = self.model.weight_spans()
+        self._started = perf_counter() - self.seconds
+        with (
+            threads_each(self.settings.blas_threads),
+            np.errstate(all="ignore"),
+            _interruptible(self),
+            Team(self.model, self.settings.workers) as self._team,
+        ):
+            self._emit("on_fit_start")
+            self.model.link = self.loss.link
+            while self.epoch < self.settings.epochs and not self.history.stopped:
+                self._run_epoch()
+            if place := params_not_finite(self.model):
+                raise self._diverged(self.step, place)
+            self._emit("on_fit_end")
+        return self.history
+
+    def _run_epoch(self) -> None:
+        if self.batch == 0:
+            self._sums = [0.0, 0.0, 0]
+            self._emit("on_epoch_start")
+        self.rng.bit_generator.state = self._order
+        order = epoch_rows(
+            len(self.x), self.batch_size, self.rng if self.settings.shuffle else None, self.settings.drop_last
+        )
+        for rows in islice(order, self.batch, None):
+            self._step(rows)
+            if self.history.stopped:
+                break
+        if self.batch == self.batches:
+            self._end_epoch()
+
+    def _step(self, rows: Rows) -> None:
+        n = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+        self.optimizer.advance(self.epoch + self.batch / self.batches)
+
+        def shard(model: Sequential, rows: Rows, noise: Noise) -> tuple[float, float]:
+            x, y = take(self.x, rows), take(self.y, rows)
+            if self.weights is None:
+                losses, scores = backpropagate(model, self.loss, x, y, 1 / n, noise)
+            else:
+                weights = take(self.weights, rows)
+                share = (weights / n).reshape(-1, *[1] * len(model.output_shape))
+                losses, scores = backpropagate(model, self.loss, x, y, share, noise)
+                losses = losses * weights
+            return float(np.add.reduce(losses)), self.loss.measure(scores, y)
+
+        noise = self.model.draw_noise(n)
+        loss, right = self._team.gradient(shard, rows, n, noise)
+        if not math.isfinite(loss):
+            place = where_not_finite(self.model, self.loss, take(self.x, rows), noise)
+            raise self._diverged(self.step + 1, f"the loss became {loss / n}: {place}")
+        self._record(loss, right, n)
+        self._penalize()
+        self._clip()
+        self._team.step(self.optimizer)
+        self.batch += 1
+        self.step += 1
+        if self.settings.evaluate_every and self.step % self.settings.evaluate_every == 0:
+            self.history.watched.append({"step": self.step, **self._watched()})
+        self._emit("on_step_end")
+
+    def _record(self, loss: float, right: float, n: int) -> None:
+        sums, steps = self._sums, self.history.steps
+        sums[0] += loss
+        sums[1] += right
+        sums[2] += n
+        steps["loss"].append(loss / n)
+        steps[self.loss.metric].append(right / n)
+        steps["lr"].append(self.optimizer.lr)
+
+    def _penalize(self) -> None:
+        for strength, penalty in ((self.settings.l1, l1_penalty), (self.settings.l2, l2_penalty)):
+            for span in self.model.weight_spans() if strength else ():
+                self.model.grads[span] += penalty(self.model.params[span], strength)[1]
+
+    def _clip(self) -> None:
+        if self.settings.clip_value is not None:
+            clip_value(self.model.grads, self.settings.clip_value)
+        if self.settings.clip_norm is not None:
+            norm = clip_norm(self.model.grads, self.settings.clip_norm)
+            self.history.steps.setdefault("grad_norm", []).append(norm)
+
+    def _end_epoch(self) -> None:
+        loss, right, n = self._sums
+        self.epoch += 1
+        self.batch = 0
+        self._order = self.rng.bit_generator.state
+        self.seconds = perf_counter() - self._started
+        row: dict[str, float] = {
+            "epoch": self.epoch,
+            "step": self.step,
+            "loss": loss / n,
+            self.loss.metric: right / n,
+        }
+        row |= self._watched() | {"lr": self.optimizer.lr, "seconds": self.seconds}
+        self.history.epochs.append(row)
+        if isinstance(self.optimizer.schedule, ReduceOnPlateau):
+            key = "loss" if self.optimizer.schedule.mode == "min" else self.loss.metric
+            self.optimizer.schedule.observe(row.get(f"validation_{key}", row[key]))
+        self._emit("on_epoch_end")
+
+    def _watched(self) -> dict[str, float]:
+        return {
+            f"{name}_{key}": value
+            for name, (x, y) in self.sets.items()
+            for key, value in evaluate_set(self.model, x, y, self.loss).items()
+        }
+
+    def _emit(self, event: str) -> None:
+        for call in self._overrides[event]:
+            call(self)
+
+    def _diverged(self, step: int, what: str) -> DivergedError:
+        epoch = -(-step // self.batches)
+        return DivergedError(
+            f"step {step} (epoch {epoch}): {what}. "
+            f"Lower the learning rate (now {self.optimizer.lr:g}), clip the gradients, or standardize x."
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a checkpoint needs to continue bit for bit: nested dicts of arrays and plain values.
+
+        A callback that takes it in `on_epoch_end` stands behind those whose state it keeps, one that takes it in
+        `on_fit_end` before `BestWeights`, which puts the best parameters back there.
+        """
+        return {
+            "params": self.model.params.copy(),
+            "model_rng": self.model.rng.bit_generator.state,
+            "optimizer": self.optimizer.state(),
+            "order": self._order,
+            "progress": {
+                "epoch": self.epoch,
+                "batch": self.batch,
+                "step": self.step,
+                "batches": self.batches,
+                "sums": list(self._sums),
+            },
+            "seconds": perf_counter() - self._started,
+            "history": self.history.state(),
+            "callbacks": [callback.state() for callback in self.callbacks],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from what `state` gave, in a run of the same settings and data."""
+        progress = state["progress"]
+        check_shape(
+            "resume", "params", state["params"].shape, self.model.params.shape, "Resume the run it came from."
+        )
+        for what, saved, here in (
+            ("batches an epoch", progress["batches"], self.batches),
+            ("callbacks", len(state["callbacks"]), len(self.callbacks)),
+        ):
+            if saved != here:
+                raise ConfigError(
+                    f"resume: expected {saved} {what}, as in the run that was saved, got {here}. "
+                    "Give fit the same data and settings."
+                )
+        self.optimizer.restore(state["optimizer"])  # refuses another's state, before anything has changed
+        self.model.params[...] = state["params"]
+        self.model.rng.bit_generator.state = state["model_rng"]
+        self._order = self.rng.bit_generator.state = state["order"]
+        self.epoch, self.batch, self.step = progress["epoch"], progress["batch"], progress["step"]
+        self._sums = list(progress["sums"])
+        self.seconds = state["seconds"]
+        self.history.restore(state["history"])
+        for callback, kept in zip(self.callbacks, state["callbacks"], strict=True):
+            callback.restore(kept)
+
+
+@contextmanager
+def _interruptible(training: Training) -> Iterator[None]:
+    """The first Ctrl-C lets the current step end; so the network is never half updated."""
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+
+    def interrupt(signum: int, frame: object) -> None:
+        if training.history.stopped:
+            raise KeyboardInterrupt
+        training.stop("interrupted")
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

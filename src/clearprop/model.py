@@ -1,0 +1,263 @@
+"""Sequential: layers one after the other, over one flat vector of parameters and one of gradients."""
+
+from collections.abc import Sequence
+from copy import copy
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from clearprop.arrays import Array, Shape, as_dtype, check_shape, shape_text
+from clearprop.errors import ConfigError, ShapeError
+from clearprop.layers import Layer
+from clearprop.losses import predict_from, probabilities_from
+from clearprop.names import check_count
+from clearprop.params import Layout
+from clearprop.summary import summary_table
+
+ROWS_AT_ONCE = 1024  # a prediction's activations stay small, whatever the number of rows
+
+
+class Sequential:
+    """A network: the output of each layer is the input of the next.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        Copied, so that a layer may serve in several networks. `Dense(100, activation="relu")` becomes two.
+    input_shape : tuple of int
+        One example's shape, without the batch axis.
+    seed : int
+        Seeds the initial parameters and whatever is drawn at random in training.
+    dtype : str
+        "float32", or "float64" for checking gradients.
+
+    Attributes
+    ----------
+    params, grads : array of shape (P,)
+        All parameters and their gradients, in layer order. The layers hold views into them.
+    layers : list of Layer
+        After expansion; their index is their name ("layer 2").
+    shapes : list of tuple
+        `shapes[i]` goes into layer i, `shapes[-1]` comes out of the network; without the batch axis.
+    link : str
+        How scores become predictions: "softmax" for several outputs, "sigmoid" for one; `fit` sets it by the loss.
+
+    Raises
+    ------
+    ShapeError
+        If a layer cannot take what the one before it gives.
+
+    Examples
+    --------
+    >>> import clearprop as cp
+    >>> model = cp.Sequential([cp.Dense(25, activation="relu"), cp.Dense(3)], input_shape=(4,), seed=0)
+    >>> model.params.size, model.predict([[5.1, 3.5, 1.4, 0.2]]).shape
+    (203, (1,))
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        input_shape: Sequence[int],
+        seed: int = 0,
+        dtype: npt.DTypeLike = "float32",
+    ) -> None:
+        self.dtype = as_dtype(dtype)
+        self.input_shape = _as_shape(input_shape)
+        self.layers = _expand(layers)
+        self.shapes = _walk(self.layers, self.input_shape)
+        self.layout = Layout(
+            {
+                f"{i}.{name}": shape
+                for i, layer in enumerate(self.layers)
+                for name, shape in layer.param_shapes(self.shapes[i]).items()
+            }
+        )
+        self.rng = np.random.default_rng(seed)
+        self.link = "sigmoid" if self.output_shape == (1,) else "softmax"
+        if type(self.layers[-1]).__name__ == "Activation" and self.layers[-1].settings()["name"] in (
+            "softmax",
+            "sigmoid",
+        ):
+            self.link = "probs"
+        self._bind(np.zeros(self.layout.size, self.dtype), np.zeros(self.layout.size, self.dtype))
+        for layer in self.layers:
+            layer.init_params(self.rng)
+
+    @property
+    def output_shape(self) -> Shape:
+        """One example's scores: their shape, without the batch axis."""
+        return self.shapes[-1]
+
+    def forward(
+        self, x: Array, training: bool = False, noise: Sequence[Array | None] | None = None
+    ) -> tuple[Array, list[Any]]:
+        """scores, caches of a batch.
+
+        Parameters
+        ----------
+        x : array of shape (N, *input_shape)
+        training : bool
+            Whether dropout drops.
+        noise : list of arrays, optional
+            What `draw_noise` has drawn, one entry a layer; by default it is drawn here.
+
+        Returns
+        -------
+        scores : array of shape (N, *output_shape)
+        caches : list
+            One a layer, valid until the parameters change.
+        """
+        if x.shape[1:] != self.input_shape:
+            self.refuse(x.shape)
+        if x.dtype != self.dtype:
+            x = x.astype(self.dtype)
+        if noise is None:
+            noise = self.draw_noise(len(x)) if training else self._silence
+        caches = []
+        for layer, drawn in zip(self.layers, noise, strict=True):
+            x, cache = layer.forward(x, training, drawn)
+            caches.append(cache)
+        return x, caches
+
+    def backward(self, dy: Array, caches: Sequence[Any], need_dx: bool = False) -> Array | None:
+        """Write `grads`, from dy in the scores' shape and the forward pass's caches; dx if it is needed."""
+        first = 0 if need_dx else self._first_with_params
+        dx: Array | None = dy
+        for i in range(len(self.layers) - 1, first - 1, -1):
+            dx = self.layers[i].backward(dx, caches[i], need_dx or i > first)  # type: ignore[arg-type]
+        return dx if need_dx else None
+
+    def draw_noise(self, n: int) -> list[Array | None]:
+        """What a training pass over n examples draws at random, one entry a layer: dropout's masks."""
+        if not self._noisy:
+            return self._silence
+        return [
+            layer.draw_noise((n, *shape), self.rng, self.dtype)
+            for layer, shape in zip(self.layers, self.shapes[:-1], strict=True)
+        ]
+
+    def scores(self, x: npt.ArrayLike) -> Array:
+        """The network's output for x of shape (N, *input_shape), computed a thousand rows at a time."""
+        x = np.asarray(x, self.dtype)
+        if x.shape[1:] != self.input_shape:
+            self.refuse(x.shape)
+        if len(x) <= ROWS_AT_ONCE:
+            return self._scores(x)
+        y = np.empty((len(x), *self.output_shape), self.dtype)
+        for start in range(0, len(x), ROWS_AT_ONCE):
+            y[start : start + ROWS_AT_ONCE] = self._scores(x[start : start + ROWS_AT_ONCE])
+        return y
+
+    def _scores(self, x: Array) -> Array:
+        for layer in self.layers:
+            x, _ = layer.forward(x)
+        return x
+
+    def predict(self, x: npt.ArrayLike) -> Array:
+        """Labels (N,) as integers; 0 or 1 for each output of a sigmoid network; numbers if trained on numbers."""
+        predicted = predict_from(self.link, self.scores(x))
+        if predicted.ndim == 2 and predicted.shape[1] == 1:
+            predicted = predicted[:, 0]
+        return predicted.astype(np.intp) if predicted.dtype == np.bool_ else predicted
+
+    def probabilities(self, x: npt.ArrayLike) -> Array:
+        """Each class's probability, in the scores' shape (N, K); (N, 1) for the class 1 of a sigmoid network."""
+        return probabilities_from(self.link, self.scores(x))
+
+    def named_params(self) -> dict[str, Array]:
+        """Views of the parameters by name, in layer order: {"0.w": …, "0.b": …}."""
+        return self.layout.views(self.params)
+
+    def named_grads(self) -> dict[str, Array]:
+        """Views of the gradients, named as the parameters are."""
+        return self.layout.views(self.grads)
+
+    def weight_spans(self) -> list[slice]:
+        """Where the weights lie in `params`, the biases left out: what is penalised or decays."""
+        return [span for name, span in self.layout.spans.items() if name.rpartition(".")[2] in ("w", "u")]
+
+    def summary(self, batch_size: int = 1) -> str:
+        """A table of shapes, parameters, multiply-adds and memory, before any data exists."""
+        return summary_table(self.layers, self.shapes, self.layout, self.dtype, batch_size)
+
+    def replica(self, grads: Array) -> Self:
+        """The same parameters, with gradients that go into the vector `grads` of shape (P,)."""
+        twin = copy(self)
+        twin.layers = [copy(layer) for layer in self.layers]
+        twin._bind(self.params, grads)
+        return twin
+
+    def astype(self, dtype: npt.DTypeLike) -> Self:
+        """An independent copy that computes in another dtype, with the same parameters."""
+        twin = copy(self)
+        twin.dtype = as_dtype(dtype)
+        twin.layers = [copy(layer) for layer in self.layers]
+        twin.rng = np.random.default_rng()
+        twin.rng.bit_generator.state = self.rng.bit_generator.state
+        twin._bind(self.params.astype(twin.dtype), np.zeros(self.layout.size, twin.dtype))
+        return twin
+
+    def copy(self) -> Self:
+        """An independent copy."""
+        return self.astype(self.dtype)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the architecture and the parameters as one safetensors file; `cp.load` reads it."""
+        from clearprop.storage import save_model
+
+        save_model(self, path)
+
+    def _bind(self, params: Array, grads: Array) -> None:
+        check_shape("Sequential", "grads", grads.shape, (self.layout.size,))
+        self.params, self.grads = params, grads
+        views, dviews = self.layout.views(params), self.layout.views(grads)
+        for i, (layer, shape) in enumerate(zip(self.layers, self.shapes[:-1], strict=True)):
+            names = layer.param_shapes(shape)
+            layer.bind({n: views[f"{i}.{n}"] for n in names}, {n: dviews[f"{i}.{n}"] for n in names})
+        self._silence: list[Array | None] = [None] * len(self.layers)
+        self._noisy = any(type(layer).draw_noise is not Layer.draw_noise for layer in self.layers)
+        trained = [int(name.partition(".")[0]) for name in self.layout.spans]
+        self._first_with_params = trained[0] if trained else len(self.layers)
+
+    def refuse(self, shape: Shape, who: str = "") -> None:
+        """Say why x of this shape cannot go in, with the remedy that fits; `who` opens the sentence."""
+        if shape == self.input_shape:
+            remedy = "The batch axis is missing: pass x[None]."
+        elif np.prod(shape[1:], dtype=int) == np.prod(self.input_shape, dtype=int) and len(shape) > 0:
+            remedy = f"Each example has as many numbers: pass x.reshape{shape_text((-1, *self.input_shape))}."
+        elif len(shape) == 2 and (shape[0],) == self.input_shape:
+            remedy = "Examples are rows: pass x.T."
+        else:
+            remedy = "The shape is fixed by input_shape when the network is built."
+        check_shape(who or f"layer 0, {self.layers[0]}", "x", shape, ("N", *self.input_shape), remedy)
+
+
+def _as_shape(shape: Any) -> Shape:
+    if not isinstance(shape, Sequence) or isinstance(shape, str) or not shape:
+        raise ShapeError(
+            f"Sequential: expected input_shape to be a tuple of one example's sizes, such as (784,), got {shape!r}."
+        )
+    return tuple(check_count("Sequential", "input_shape", n) for n in shape)
+
+
+def _expand(layers: Any) -> list[Layer]:
+    if not isinstance(layers, Sequence) or not layers:
+        raise ConfigError(f"Sequential: expected a list of at least one layer, got {layers!r}.")
+    for i, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            hint = " Put () behind its name." if isinstance(layer, type) and issubclass(layer, Layer) else ""
+            raise ConfigError(
+                f"Sequential: expected layer {i} to be a Layer such as Dense(10), got {layer!r}.{hint}"
+            )
+    return [part for layer in layers for part in layer.expand()]
+
+
+def _walk(layers: Sequence[Layer], shape: Shape) -> list[Shape]:
+    """The shapes from the input to the output; each layer refuses what it cannot take."""
+    shapes = [shape]
+    for i, layer in enumerate(layers):
+        shapes.append(layer.output_shape(shapes[-1], f"layer {i}, {layer}"))
+    return shapes

@@ -1,0 +1,294 @@
+"""One training run, from its configuration to a folder that tells everything about it."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import isfinite
+from operator import attrgetter
+from shlex import quote
+from typing import Any
+
+import numpy as np
+
+import clearprop
+from clearprop.arrays import Array
+from clearprop.callbacks import BestWeights, Callback, EarlyStopping
+from clearprop.data import Pair
+from clearprop.divergence import where_not_finite
+from clearprop.errors import ConfigError, DivergedError
+from clearprop.evaluation import evaluate
+from clearprop.history import History
+from clearprop.loop import Training
+from clearprop.losses import Loss
+from clearprop.model import Sequential
+from clearprop.names import unknown
+from clearprop.parallel import choose_threads
+from clearprop.runs.checkpoint import Checkpoints, callback_states, latest, load_state
+from clearprop.runs.config import RunConfig
+from clearprop.runs.folder import RunFolder
+from clearprop.runs.log import MetricsLog, write_history
+from clearprop.runs.plots import save_plots
+from clearprop.runs.prepare import Prepared, prepare
+from clearprop.train import fit
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to."""
+
+    folder: RunFolder
+    history: History
+    summary: dict[str, Any]
+
+
+def start(
+    folder: RunFolder, config: RunConfig, callbacks: Sequence[Callback] = (), overwrite: bool = False
+) -> Result:
+    """Train in a new folder. What can be wrong with data or network is found before the folder is written.
+
+    Parameters
+    ----------
+    folder : RunFolder
+    config : RunConfig
+    callbacks : sequence of Callback
+    overwrite : bool
+        Whether what lies in the folder is removed first, once nothing can be refused any more.
+
+    Raises
+    ------
+    ClearpropError
+        Whatever is wrong, in a sentence; a DivergedError's names the last good checkpoint.
+    """
+    try:
+        return _run(folder, config, None, callbacks, overwrite)
+    except BaseException:
+        folder.remove_if_empty()
+        raise
+
+
+def resume(folder: RunFolder, config: RunConfig, callbacks: Sequence[Callback] = ()) -> Result:
+    """Continue a run from its newest checkpoint, or from its start if it was stopped before the first.
+
+    Raises
+    ------
+    ConfigError
+        If the run is finished, or its configuration differs from the one it began with in more than how to go on.
+    """
+    old, path = folder.read_config(), latest(folder.checkpoints)
+    _refuse_another(folder, old, config)
+    state = None if path is None else load_state(path)
+    if state is not None:
+        _refuse_finished(folder, old, config, state["progress"]["epoch"])
+        if config.training.early_stopping != old.training.early_stopping:
+            state["history"]["stopped"] = ""  # with more patience it goes on
+        if config.optimizer != old.optimizer:  # the state's rate would win over the new one
+            state["optimizer"]["lr"] = np.array(config.make_optimizer().lr)
+    return _run(folder, config, state, callbacks)
+
+
+def _refuse_another(folder: RunFolder, old: RunConfig, new: RunConfig) -> None:
+    """The steps so far belong to these settings; the others may change on the way."""
+    for key in (
+        "seed",
+        "data",
+        "model",
+        "loss",
+        "training.batch_size",
+        "training.shuffle",
+        "training.drop_last",
+    ):
+        was, now = attrgetter(key)(old), attrgetter(key)(new)
+        if was != now:
+            raise ConfigError(
+                f"{folder.path}: expected the {key} that the run began with, got another. "
+                f"Start a new run with it: clearprop train {quote(str(folder.config))} --set ..."
+            )
+
+
+def _refuse_finished(folder: RunFolder, old: RunConfig, new: RunConfig, epoch: int) -> None:
+    summary = folder.read_summary()
+    if summary.get("status") != "finished":
+        return
+    if epoch >= new.training.epochs:
+        raise ConfigError(
+            f"{folder.path}: all {new.training.epochs} epochs are done. To train on, ask for more: "
+            f"clearprop train --resume {folder.handle} --set training.epochs={2 * new.training.epochs}"
+        )
+    if summary.get("stopped") and old.training.early_stopping == new.training.early_stopping:
+        raise ConfigError(
+            f"{folder.path}: the run has ended by {summary['stopped']}. To train on, have more patience: "
+            f"clearprop train --resume {folder.handle} --set training.early_stopping.patience=..."
+        )
+
+
+def build(config: RunConfig, prepared: Prepared) -> Sequential:
+    """The configuration's network for its data."""
+    shape = prepared.parts["train"].x.shape[1:]
+    return Sequential(config.make_layers(), shape, seed=config.seed, dtype=config.model.dtype)
+
+
+class _Begin(Callback):
+    """Write what a run starts with, once nothing can be refused any more."""
+
+    def __init__(self, folder: RunFolder, config: RunConfig, prepared: Prepared, overwrite: bool) -> None:
+        self.folder, self.config, self.prepared, self.overwrite = folder, config, prepared, overwrite
+
+    def on_fit_start(self, training: Training) -> None:
+        if self.overwrite:
+            self.folder.clear()
+        self.folder.remove_torn()
+        self.folder.write_config(self.config)
+        self.folder.write_json(self.folder.preprocessing, self.prepared.preprocessing.to_plain())
+        self.folder.write_json(self.folder.summary, _facts(self.config, training.model, "running"))
+
+
+def _run(
+    folder: RunFolder,
+    config: RunConfig,
+    state: dict[str, Any] | None,
+    callbacks: Sequence[Callback],
+    overwrite: bool = False,
+) -> Result:
+    prepared = prepare(config.data, config.seed)
+    model, loss = build(config, prepared), config.make_loss()
+    _check_monitors(config, prepared, loss)
+    t = config.training
+    if (
+        t.workers is None and t.blas_threads is None
+    ):  # pinned, so that a resumed run adds up in the same order
+        t.workers, t.blas_threads = choose_threads(model, t.batch_size)
+    begin = _Begin(folder, config, prepared, overwrite)
+    try:
+        history = _fit(folder, config, prepared, model, loss, state, begin, callbacks)
+        if history.stopped == "interrupted":
+            summary = _facts(config, model, "interrupted") | _progress(history)
+            folder.write_json(folder.summary, summary)
+            return Result(folder, history, summary)
+        results = measure(model, prepared.parts, loss)
+        _check_results(results, model, prepared, loss, len(history.steps["loss"]))
+    except DivergedError as error:
+        folder.write_json(folder.summary, {"status": "diverged", "reason": str(error), "seed": config.seed})
+        kept = latest(folder.checkpoints)
+        good = f"The last good checkpoint is {kept}." if kept else "It came before the first checkpoint."
+        raise DivergedError(f"{error} {good}") from None
+    model.save(folder.weights)
+    write_history(folder.history, history)
+    save_plots(folder.plots, history, model, prepared, loss, folder.name)
+    summary = _facts(config, model, "finished") | _progress(history) | results
+    folder.write_json(folder.summary, summary)  # the last file: a run that is killed before can be resumed
+    return Result(folder, history, summary)
+
+
+def _check_monitors(config: RunConfig, prepared: Prepared, loss: Loss) -> None:
+    """Refuse a column that the history will not have before the first epoch, not after it."""
+    t, watched = config.training, [name for name in prepared.parts if name != "train"]
+    columns = ["loss", loss.metric, *(f"{name}_{key}" for name in watched for key in ("loss", loss.metric))]
+    early = None if t.early_stopping is None else t.early_stopping.monitor
+    for key, monitor in (("early_stopping.monitor", early), ("best_weights", t.best_weights)):
+        if monitor is not None and monitor not in columns:
+            raise unknown(f"training.{key}", "column", monitor, columns)
+
+
+def _check_results(
+    results: dict[str, Any], model: Sequential, prepared: Prepared, loss: Loss, steps: int
+) -> None:
+    """The last update can be the one that goes too far: no step after it would tell."""
+    for name, numbers in results.items():
+        if not isfinite(numbers["loss"]):
+            x = prepared.parts[name].x
+            with np.errstate(all="ignore"):
+                place = where_not_finite(model, loss, x.astype(model.dtype), [None] * len(model.layers))
+            raise DivergedError(
+                f"step {steps}, the last: the loss on {name} became {numbers['loss']}: {place}."
+            )
+
+
+def _fit(
+    folder: RunFolder,
+    config: RunConfig,
+    prepared: Prepared,
+    model: Sequential,
+    loss: Loss,
+    state: dict[str, Any] | None,
+    begin: Callback,
+    callbacks: Sequence[Callback],
+) -> History:
+    t = config.training
+    log = MetricsLog(folder.metrics)
+    checkpoints = Checkpoints(folder.checkpoints, config.checkpoints.seconds, config.checkpoints.keep)
+    # BestWeights comes after Checkpoints: the last checkpoint is of the last step, before the best comes back
+    kept: list[Callback] = [begin, checkpoints, log]
+    if t.early_stopping is not None:
+        kept.append(EarlyStopping(**t.early_stopping.model_dump()))
+    if t.best_weights is not None:
+        kept.append(BestWeights(t.best_weights))
+    kept.extend(callbacks)
+    if state is not None:
+        state = state | {"callbacks": callback_states(state, kept)}
+    try:
+        return fit(
+            model,
+            *prepared.parts["train"],
+            loss=loss,
+            optimizer=config.make_optimizer(),
+            epochs=t.epochs,
+            batch_size=t.batch_size,
+            watch={name: part for name, part in prepared.parts.items() if name != "train"},
+            evaluate_every=t.evaluate_every,
+            l1=t.l1,
+            l2=t.l2,
+            clip_norm=t.clip_norm,
+            clip_value=t.clip_value,
+            shuffle=t.shuffle,
+            drop_last=t.drop_last,
+            callbacks=kept,
+            seed=config.seed,
+            workers=t.workers,
+            blas_threads=t.blas_threads,
+            resume=state,
+        )
+    finally:
+        log.close()
+
+
+def measure(model: Sequential, parts: dict[str, Pair], loss: Loss) -> dict[str, Any]:
+    """{"train": {"loss": …, "accuracy": …}, …} with the parameters as they are."""
+    with np.errstate(all="ignore"):
+        return {name: evaluate(model, *part, loss) for name, part in parts.items()}
+
+
+def _facts(config: RunConfig, model: Sequential, status: str) -> dict[str, Any]:
+    return {
+        "status": status,
+        "description": config.description,
+        "seed": config.seed,
+        "parameters": int(model.params.size),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {
+            "clearprop": clearprop.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _progress(history: History) -> dict[str, Any]:
+    last = history.epochs[-1] if history.epochs else {}
+    return {
+        "epochs": len(history.epochs),
+        "steps": len(history.steps["loss"]),
+        "seconds": last.get("seconds", 0.0),
+        "stopped": history.stopped,
+    }
+
+
+def predictions_csv(labels: Array) -> str:
+    """Rows Id, Category: Id counts from 0 in the file's order, Category is an integer (a number as predicted).
+
+    Several outputs an example are Category0, Category1, …
+    """
+    cells = labels.reshape(len(labels), -1)
+    columns = ["Category"] if cells.shape[1] == 1 else [f"Category{k}" for k in range(cells.shape[1])]
+    rows = (",".join(f"{v:d}" if isinstance(v, int) else f"{v!r}" for v in row) for row in cells.tolist())
+    return f"Id,{','.join(columns)}\n" + "".join(f"{i},{row}\n" for i, row in enumerate(rows))

@@ -1,0 +1,170 @@
+"""fit: the way into training, where everything that can be refused is refused; loop.py does the rest."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from clearprop.arrays import Array, check_shape
+from clearprop.batches import Rows
+from clearprop.callbacks import Callback
+from clearprop.errors import ConfigError, DataError
+from clearprop.evaluation import prepare_set
+from clearprop.history import History
+from clearprop.loop import Settings, Training
+from clearprop.losses import Loss, make_loss
+from clearprop.model import Sequential
+from clearprop.optim import make_optimizer
+from clearprop.optimizer import Optimizer
+from clearprop.parallel import choose_threads
+
+Data = tuple[Any, Any]
+
+
+def fit(
+    model: Sequential,
+    x: Any,
+    y: Any,
+    *,
+    loss: "str | Mapping[str, Any] | Loss" = "softmax_cross_entropy",
+    optimizer: "str | Mapping[str, Any] | Optimizer" = "sgd",
+    epochs: int = 1,
+    batch_size: int = 32,
+    validation: "Data | float | None" = None,
+    watch: Mapping[str, Data] | None = None,
+    evaluate_every: int | None = None,
+    sample_weights: Any = None,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    clip_norm: float | None = None,
+    clip_value: float | None = None,
+    shuffle: bool = True,
+    drop_last: bool = False,
+    callbacks: Sequence[Callback] = (),
+    seed: int = 0,
+    workers: int | None = None,
+    blas_threads: int | None = None,
+    resume: Mapping[str, Any] | None = None,
+) -> History:
+    """Train a network by mini-batches; it is changed in place.
+
+    Parameters
+    ----------
+    model : Sequential
+    x : array of shape (N, *input_shape)
+        Cast once to the model's dtype.
+    y : array
+        Labels (N,) or targets, as the loss wants them.
+    loss : str, mapping or Loss
+        A name, {"name": …, settings…}, or what `make_loss` gives.
+    optimizer : str, mapping or Optimizer
+        Its learning rate may be a schedule.
+    epochs, batch_size : int
+    validation : (x, y) or float, optional
+        A set to evaluate after each epoch; a number is the share of the rows, drawn by the seed, to hold out.
+    watch : mapping of str to (x, y), optional
+        More sets to evaluate, by name.
+    evaluate_every : int, optional
+        Evaluate those sets every so many steps, too (`history.watched`).
+    sample_weights : array of shape (N,), optional
+        Scaled to a mean of 1, so that the learning rate keeps its meaning.
+    l1, l2 : float
+        Penalties l1 Σ|w| and ½ l2 Σw² on weights, not on biases. The reported loss is without them.
+    clip_norm, clip_value : float, optional
+        The largest L2 norm of the whole gradient; the largest size of each of its numbers.
+    shuffle, drop_last : bool
+        Whether each epoch has an order of its own; whether a short last batch is left out.
+    callbacks : sequence of Callback
+    seed : int
+        Seeds the shuffling and the held-out share.
+    workers, blas_threads : int, optional
+        Threads that share every mini-batch, each with a replica of the network; and the threads of each one's
+        matrix products. By default both follow the work in a step; if one is given, the other is 1.
+    resume : mapping, optional
+        A `Training.state()` of the same call, to continue from.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    ShapeError, DataError, ConfigError
+        If x, y or a setting does not fit; nothing has been changed then.
+    DivergedError
+        If the loss becomes NaN or infinite: the step that would have followed is not taken. Or if the last step of
+        all has made a parameter NaN or infinite.
+
+    Notes
+    -----
+    Ctrl-C ends training after the current step, with the network as it stands; a second one interrupts at once.
+
+    Examples
+    --------
+    >>> import numpy as np, clearprop as cp
+    >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]); y = np.array([0, 1, 1, 0])
+    >>> model = cp.Sequential([cp.Dense(8, activation="tanh"), cp.Dense(2)], input_shape=(2,), seed=0)
+    >>> history = fit(model, x, y, optimizer=cp.SGD(lr=0.5, momentum=0.9), epochs=100, batch_size=4)
+    >>> model.predict(x)
+    array([0, 1, 1, 0])
+    """
+    loss = make_loss(loss)
+    x, y = prepare_set(model, loss, x, y, "fit")
+    sets = {name: _set(model, loss, data, f"fit, {name}") for name, data in (watch or {}).items()}
+    kept: Rows = slice(None)
+    if isinstance(validation, int | float | np.floating):
+        held, kept = _held_out(float(validation), len(x), seed)
+        sets = {"validation": (x[held], y[held]), **sets}
+    elif validation is not None:
+        sets = {"validation": _set(model, loss, validation, "fit, validation"), **sets}
+    weights = _weights(sample_weights, len(x), kept, model.dtype)
+    x, y = x[kept], y[kept]
+    if workers is None and blas_threads is None:
+        workers, blas_threads = choose_threads(model, min(batch_size, len(x)))
+    settings = Settings(
+        epochs=epochs,
+        batch_size=batch_size,
+        evaluate_every=evaluate_every,
+        l1=l1,
+        l2=l2,
+        clip_norm=clip_norm,
+        clip_value=clip_value,
+        shuffle=shuffle,
+        drop_last=drop_last,
+        seed=seed,
+        workers=1 if workers is None else workers,
+        blas_threads=1 if blas_threads is None else blas_threads,
+    )
+    training = Training(model, loss, make_optimizer(optimizer), x, y, weights, sets, callbacks, settings)
+    return training.run(resume)
+
+
+def _set(model: Sequential, loss: Loss, data: Any, who: str) -> tuple[Array, Array]:
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise ConfigError(f"{who}: expected a pair of arrays (x, y), got {type(data).__name__}.")
+    return prepare_set(model, loss, data[0], data[1], who)
+
+
+def _weights(given: Any, n: int, kept: Rows, dtype: np.dtype[Any]) -> Array | None:
+    if given is None:
+        return None
+    weights = np.asarray(given, np.float64)
+    check_shape("fit", "sample_weights", weights.shape, (n,), "One weight for each row of x.")
+    weights = weights[kept]
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+        raise DataError(
+            "fit: expected sample_weights >= 0, not all 0, got others. Leave out rows by a weight of 0."
+        )
+    scaled: Array = weights / weights.mean()
+    return scaled.astype(dtype)
+
+
+def _held_out(share: float, n: int, seed: int) -> tuple[Array, Array]:
+    """Row numbers held out for validation, and those kept, both in their old order."""
+    held = round(share * n)
+    if not 0 < held < n:
+        raise ConfigError(
+            f"fit: expected validation to hold out some of the {n} rows, not none or all; got {share}."
+        )
+    order = np.random.default_rng([seed, 1]).permutation(n)
+    return np.sort(order[:held]), np.sort(order[held:])

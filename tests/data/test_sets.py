@@ -1,0 +1,239 @@
+"""The known data sets and users' own files, against scikit-learn's Iris and against what is in the files."""
+
+import hashlib
+import lzma
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clearprop.data import load, load_file, read_features
+from clearprop.errors import ConfigError, DataError
+
+
+def test_iris_comes_with_the_package() -> None:
+    iris = load("iris")
+    assert iris.train.x.shape == (150, 4)
+    assert iris.train.x.dtype == np.float64
+    assert np.bincount(iris.train.y).tolist() == [50, 50, 50]
+    assert iris.class_names == ("setosa", "versicolor", "virginica")
+    assert iris.feature_names == ("sepal length", "sepal width", "petal length", "petal width")
+    assert iris.test is None
+    assert "Fisher" in iris.note
+    assert "CC BY 4.0" in iris.note
+
+
+def test_iris_is_scikit_learns_but_for_the_two_rows_in_which_ucis_differs() -> None:
+    datasets = pytest.importorskip("sklearn.datasets")
+    theirs = datasets.load_iris()
+    ours = load("iris")
+    np.testing.assert_array_equal(ours.train.y, theirs.target)
+    assert np.flatnonzero((ours.train.x != theirs.data).any(axis=1)).tolist() == [34, 37]
+
+
+@pytest.mark.data("iris")
+def test_iris_is_ucis(data_folder: Path) -> None:
+    theirs = load_file(data_folder / "iris/iris.data")
+    np.testing.assert_array_equal(load("iris").train.x, theirs.train.x)
+    np.testing.assert_array_equal(load("iris").train.y, theirs.train.y)
+    assert theirs.class_names == ("Iris-setosa", "Iris-versicolor", "Iris-virginica")
+
+
+@pytest.mark.data("mnist")
+def test_mnist() -> None:
+    mnist = load("mnist")
+    assert mnist.train.x.shape == (60000, 28, 28, 1)
+    assert mnist.train.x.dtype == np.float32
+    assert (mnist.train.x.min(), mnist.train.x.max()) == (0, 1)
+    assert mnist.train.x[0].sum() * 255 == pytest.approx(27525, rel=1e-5)
+    assert mnist.train.y[:5].tolist() == [5, 0, 4, 1, 9]
+    assert mnist.train.y.dtype == np.int64
+    assert mnist.test is not None
+    assert np.bincount(mnist.test.y).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert mnist.image_shape == (28, 28, 1)
+
+
+@pytest.mark.data("mnist-3v9")
+def test_threes_and_nines() -> None:
+    pair = load("mnist-3v9")
+    assert pair.test is not None
+    assert (len(pair.train.x), len(pair.test.x)) == (12080, 2019)
+    assert np.bincount(pair.train.y).tolist() == [6131, 5949]
+    assert np.bincount(pair.test.y).tolist() == [1010, 1009]
+    assert pair.class_names == ("3", "9")
+
+
+@pytest.mark.data("fashion-mnist")
+def test_fashion_mnist() -> None:
+    fashion = load("fashion-mnist")
+    assert np.bincount(fashion.train.y).tolist() == [6000] * 10
+    assert fashion.test is not None
+    assert fashion.test.x.shape == (10000, 28, 28, 1)
+    assert fashion.class_names is not None
+    assert fashion.class_names[fashion.train.y[0]] == "Ankle boot"
+
+
+@pytest.mark.data("cmu-mnist")
+def test_cmu_mnist(data_folder: Path) -> None:
+    cmu = load("cmu-mnist")
+    assert cmu.test is not None
+    assert cmu.train.x.shape == (3000, 784)
+    assert cmu.test.x.shape == (1000, 784)
+    assert (np.diff(cmu.train.y) >= 0).all()
+    with lzma.open(data_folder / "cmu-10701-hw3/train.csv.xz", "rt") as file:
+        lines = file.read().split()
+    rng = np.random.default_rng(0)
+    for k in rng.integers(0, 3000, size=20):
+        row = [float(cell) for cell in lines[k].split(",")]
+        assert [*cmu.train.x[k], cmu.train.y[k]] == row
+
+
+def test_missing_files_say_how_to_get_them() -> None:
+    with pytest.raises(
+        DataError, match=r"train-images-idx3-ubyte.gz: there is no such file\. Run `clearprop data fet"
+    ):
+        load("mnist")
+
+
+def test_unknown_set() -> None:
+    with pytest.raises(ConfigError, match=r"data: unknown data set 'irsi'\. Did you mean 'iris'\?"):
+        load("irsi")
+
+
+# --- users' own files ---
+
+X = np.arange(12, dtype=np.float32).reshape(4, 3) / 4
+Y = np.array([0, 1, 1, 2])
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.data", "a.txt"])
+def test_csv(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("u,v,kind\n1,2,cat\n3,4,ant\n")
+    found = load_file(tmp_path / name)
+    assert found.train.x.tolist() == [[1, 2], [3, 4]]
+    assert found.train.y.tolist() == [1, 0]
+    assert (found.class_names, found.feature_names) == (("ant", "cat"), ("u", "v"))
+    assert found.name == name
+
+
+@pytest.mark.parametrize("label", ["first", "last"])
+def test_npy_with_a_label_column(tmp_path: Path, label: str) -> None:
+    columns = [Y[:, None], X] if label == "first" else [X, Y[:, None]]
+    np.save(tmp_path / "a.npy", np.hstack(columns))
+    found = load_file(tmp_path / "a.npy", label=label)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(found.train.x, X)
+    np.testing.assert_array_equal(found.train.y, Y)
+    assert found.train.y.dtype == np.int64
+
+
+def test_npz(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=X, y=Y)
+    found = load_file(tmp_path / "a.npz")
+    assert found.train.x.dtype == np.float32
+    np.testing.assert_array_equal(found.train.y, Y)
+    assert found.validation is None
+
+
+@pytest.mark.parametrize("validation", ["val", "validation"])
+def test_npz_in_parts_with_class_names_numbered_together(tmp_path: Path, validation: str) -> None:
+    parts = {
+        f"x_{validation}": X[:1],
+        f"y_{validation}": np.array(["b"]),
+        "x_test": X[:2],
+        "y_test": np.array(["a", "c"]),
+    }
+    np.savez(tmp_path / "a.npz", x_train=X, y_train=np.array(["c", "b", "c", "c"]), **parts)
+    found = load_file(tmp_path / "a.npz")
+    assert found.class_names == ("a", "b", "c")
+    assert found.train.y.tolist() == [2, 1, 2, 2]
+    assert found.validation is not None
+    assert found.validation.y.tolist() == [1]
+    assert found.test is not None
+    assert found.test.y.tolist() == [0, 2]
+
+
+def test_one_hot_rows_stay_targets(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=X, y=np.eye(3, dtype=int)[Y])
+    found = load_file(tmp_path / "a.npz")
+    np.testing.assert_array_equal(found.train.y, np.eye(3)[Y])
+    assert found.train.y.dtype == np.float64
+
+
+def test_whole_number_features_become_floats(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.arange(16, dtype=np.uint8).reshape(4, 2, 2, 1), y=Y)
+    assert load_file(tmp_path / "a.npz").train.x.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("arrays", "sentence"),
+    [
+        (
+            {"a": X, "b": Y},
+            r"a.npz: expected arrays x and y, or x_train and y_train, got a, b\. Save them with np",
+        ),
+        ({"x": X}, r"expected arrays x and y, .*, got x\."),
+        (
+            {"x": X, "y": Y[:3]},
+            r"train: expected y with one row for each of the 4 rows of x, got shape \(3,\)",
+        ),
+        (
+            {"x": X[:, 0], "y": Y},
+            r"train, x: expected features of shape \(N, D\) .* got \(4,\)\. One row is one ex",
+        ),
+        ({"x": X.astype(str), "y": Y}, r"train, x: expected features as numbers, got an array of <U"),
+        ({"x": X, "y": Y * 1j}, r"train, y: expected labels as numbers or names, got an array of complex128"),
+        (
+            {"x": X, "y": np.array([0, 1, np.inf, 0])},
+            r"train, y: expected finite numbers, got inf in row 2 \(counted",
+        ),
+        (
+            {"x": np.full((4, 3), np.nan), "y": Y},
+            r"train, x: expected finite numbers, got nan in row 0, column 0 .*, and 11 more\. Fill",
+        ),
+        (
+            {"x": X, "y": Y, "x_test": X, "y_test": np.array(list("abca"))},
+            "test: expected y as numbers as in the other parts, got class names",
+        ),
+    ],
+)
+def test_arrays_that_are_no_data_set(tmp_path: Path, arrays: dict[str, np.ndarray], sentence: str) -> None:
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(DataError, match=sentence):
+        load_file(tmp_path / "a.npz")
+
+
+def test_npy_that_is_no_table(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((4, 2, 2)))
+    with pytest.raises(
+        DataError, match=r"a.npy: expected one array of shape \(N, D \+ 1\), .* got \(4, 2, 2\)\."
+    ):
+        load_file(tmp_path / "a.npy")
+
+
+def test_unknown_ending_and_label_column(tmp_path: Path) -> None:
+    for read in (load_file, read_features):
+        with pytest.raises(
+            DataError, match=r"a.xlsx: expected a file that ends in \.csv, \.data, \.txt, \.npy, \.npz"
+        ):
+            read(tmp_path / "a.xlsx")
+    with pytest.raises(ConfigError, match="load_file: expected label to be 'first' or 'last', got None"):
+        load_file(tmp_path / "a.csv", label=None)
+
+
+def test_features_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("u,v\n1,2\n3,4\n")
+    np.save(tmp_path / "a.npy", X)
+    np.savez(tmp_path / "a.npz", x=X, other=Y)
+    np.savez(tmp_path / "b.npz", data=X)
+    assert read_features(tmp_path / "a.csv").tolist() == [[1, 2], [3, 4]]
+    np.testing.assert_array_equal(read_features(tmp_path / "a.npy"), X)
+    np.testing.assert_array_equal(read_features(tmp_path / "a.npz"), X)
+    with pytest.raises(DataError, match=r"b.npz: expected an array x, got data\. Save it with np\.savez"):
+        read_features(tmp_path / "b.npz")
+
+
+def test_the_packaged_file_is_the_one_that_was_written() -> None:
+    import clearprop.data
+
+    content = (Path(clearprop.data.__file__).parent / "iris.csv").read_bytes()
+    assert hashlib.sha256(content).hexdigest().startswith("c0ced216d038b70a")

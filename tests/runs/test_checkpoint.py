@@ -1,0 +1,135 @@
+"""Checkpoints: what goes in comes out, and a damaged file is a sentence."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import clearprop as cp
+from clearprop.errors import DataError, FileError
+from clearprop.runs.checkpoint import Checkpoints, callback_states, latest, load_state, save_state
+
+
+def same(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, list):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return type(a) is type(b) and (a == b or a != a)
+
+
+def state() -> dict[str, Any]:
+    rng = np.random.default_rng(7)
+    return {
+        "params": rng.normal(size=13).astype(np.float32),
+        "rng": rng.bit_generator.state,  # integers of 128 bits
+        "optimizer": {"steps": np.array(3), "lr": np.array(0.1), "m": rng.normal(size=(2, 3))},
+        "numbers": [1, -2.5, float("inf"), float("-inf"), float("nan"), 0.1 + 0.2, 5e-324, True, None, "µ"],
+        "nested": [{"a": [np.array(np.inf), {}]}, []],
+        "empty": np.zeros((0, 3), np.float32),
+        "flags": np.array([True, False]),
+        "turned": np.arange(6.0).reshape(2, 3).T,  # not contiguous
+    }
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    given = state()
+    save_state(tmp_path / "a.safetensors", given)
+    read = load_state(tmp_path / "a.safetensors")
+    assert same(given, read)
+    a, b = np.random.default_rng(), np.random.default_rng()
+    a.bit_generator.state, b.bit_generator.state = given["rng"], read["rng"]
+    np.testing.assert_array_equal(a.random(9), b.random(9))
+
+
+def test_every_truncation_is_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "step-000000001.safetensors"
+    save_state(path, state())
+    whole = path.read_bytes()
+    for length in [*range(0, len(whole), 41), len(whole) - 1]:
+        path.write_bytes(whole[:length])
+        with pytest.raises(
+            DataError, match=r"step-000000001.*: not a whole checkpoint .* Remove it to resume"
+        ):
+            load_state(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\xff" * 40, b"step,loss\n1,2\n", b"\x02\0\0\0\0\0\0\0{}", b"\xff" * 8 + b"{}"],
+    ids=["noise", "csv", "no state", "length"],
+)
+def test_another_file_is_a_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(DataError, match="not a whole checkpoint"):
+        load_state(tmp_path / "x")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "3", '{"params": {"array": "/gone"}}'])
+def test_a_header_that_does_not_fit_is_a_sentence(tmp_path: Path, text: str) -> None:
+    from safetensors.numpy import save_file
+
+    save_file({"/a": np.zeros(2)}, tmp_path / "x", {"state": text})
+    with pytest.raises(DataError, match="not a whole checkpoint"):
+        load_state(tmp_path / "x")
+
+
+def train(tmp_path: Path, seconds: float, keep: int, **settings: Any) -> tuple[cp.Sequential, list[Path]]:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 3)), rng.integers(0, 2, 20)
+    model = cp.Sequential([cp.Dense(2)], input_shape=(3,))
+    folder = tmp_path / "checkpoints"
+    cp.fit(model, x, y, epochs=3, batch_size=5, callbacks=[Checkpoints(folder, seconds, keep)], **settings)
+    return model, sorted(folder.iterdir())
+
+
+@pytest.mark.parametrize("keep", [1, 2, 5])
+def test_the_newest_are_kept(tmp_path: Path, keep: int) -> None:
+    model, files = train(tmp_path, 0, keep)
+    assert [path.name for path in files] == [f"step-{step:09d}.safetensors" for step in range(13 - keep, 13)]
+    assert latest(tmp_path / "checkpoints") == files[-1]
+    np.testing.assert_array_equal(load_state(files[-1])["params"], model.params)
+
+
+def test_one_at_the_end_however_short_the_run(tmp_path: Path) -> None:
+    _, files = train(tmp_path, 1000, 2)
+    assert [path.name for path in files] == ["step-000000012.safetensors"]
+
+
+def test_no_checkpoint_yet(tmp_path: Path) -> None:
+    assert latest(tmp_path / "nowhere") is None
+
+
+def test_parameters_that_are_not_finite_are_never_written(tmp_path: Path) -> None:
+    with pytest.raises(cp.DivergedError):
+        train(tmp_path, 0, 100, optimizer={"name": "sgd", "lr": 1e38}, loss="softmax_cross_entropy")
+    for path in (tmp_path / "checkpoints").glob("*"):
+        assert np.isfinite(load_state(path)["params"]).all()
+
+
+def test_callbacks_find_their_states_in_any_order() -> None:
+    early, best = cp.EarlyStopping("loss"), cp.BestWeights("loss")
+    kept = {
+        "BestWeights loss": {"value": 1.0, "epoch": 2},
+        "EarlyStopping accuracy": {"value": 0.5, "epoch": 1},  # of another column: no good for this one
+    }
+    states = callback_states({"callbacks": kept}, [cp.Callback(), early, best])
+    assert states == [{}, early.state(), {"value": 1.0, "epoch": 2}]
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x"
+    save_state(path, {"a": np.ones(3)})
+    before = path.read_bytes()
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(FileError, match=r"x: could not be written, the file there is as it was .*No space"):
+        save_state(path, {"a": np.zeros(3)})
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]

@@ -1,0 +1,71 @@
+"""The dtype rule, and the sentences about shapes and numbers that are not finite."""
+
+import numpy as np
+import pytest
+
+from clearprop.arrays import as_dtype, check_finite, check_shape, fits, shape_text
+from clearprop.errors import ClearpropError, ConfigError, DataError, ShapeError
+
+
+@pytest.mark.parametrize("given", ["float32", np.float32, np.dtype("f4"), "f4"])
+def test_as_dtype_takes_what_numpy_takes(given):
+    assert as_dtype(given) == np.dtype(np.float32)
+
+
+def test_float64_by_pythons_own_float():
+    assert as_dtype(float) == np.dtype(np.float64)
+
+
+@pytest.mark.parametrize(
+    "given", ["float16", "int64", np.int32, "flaot32", None, {"names": 1}, 3, "complex64"]
+)
+def test_as_dtype_refuses_others(given):
+    with pytest.raises(ConfigError, match=r"dtype: expected 'float32' or 'float64', got "):
+        as_dtype(given)
+
+
+def test_shape_text():
+    assert shape_text(()) == "()"
+    assert shape_text((3,)) == "(3,)"
+    assert shape_text(("N", 28, 28)) == "(N, 28, 28)"
+
+
+def test_fits():
+    assert fits((5, 784), ("N", 784))
+    assert fits((0, 784), ("N", 784))
+    assert not fits((5, 783), ("N", 784))
+    assert not fits((784,), ("N", 784))
+    assert not fits((5, 784, 1), ("N", 784))
+
+
+def test_check_shape_says_who_expected_got_and_remedy():
+    check_shape("me", "x", (2, 3), ("N", 3))
+    with pytest.raises(ShapeError) as caught:
+        check_shape("me", "x", (2, 4), ("N", 3), "Turn it.")
+    assert str(caught.value) == "me: expected x of shape (N, 3), got (2, 4). Turn it."
+    assert isinstance(caught.value, ValueError)
+    assert isinstance(caught.value, ClearpropError)
+    with pytest.raises(ShapeError, match=r"got \(4,\)\.$"):
+        check_shape("me", "x", (4,), ("N", 3))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_check_finite_names_the_first_place(bad, dtype):
+    x = np.ones((4, 3), dtype)
+    check_finite("fit", "x", x)
+    x[1, 2] = x[3, 0] = x[3, 1] = bad
+    sentence = rf"fit: x\[1, 2\] is {bad}, one of 3 values that are not finite numbers, in 2 of 4 rows\. Drop"
+    with pytest.raises(DataError, match=sentence):
+        check_finite("fit", "x", x)
+
+
+def test_check_finite_sees_infinities_that_cancel():
+    with pytest.raises(DataError, match=r"y\[0\] is inf, one of 2"):
+        check_finite("fit", "y", np.array([np.inf, -np.inf, 0.0]))
+
+
+def test_check_finite_lets_pass_what_is_finite():
+    check_finite("fit", "x", np.full(4, 1e308))  # whose sum is not
+    check_finite("fit", "x", np.arange(3))
+    check_finite("fit", "x", np.zeros((0, 3)))
