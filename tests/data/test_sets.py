@@ -178,17 +178,17 @@ def test_whole_number_features_become_floats(tmp_path: Path) -> None:
         ),
         (
             {"x": X[:, 0], "y": Y},
-            r"train, x: expected features of shape \(N, D\) .* got \(4,\)\. One row is one ex",
+            r"train: expected features of shape \(N, D\) .* got \(4,\)\. One row is one ex",
         ),
-        ({"x": X.astype(str), "y": Y}, r"train, x: expected features as numbers, got an array of <U"),
+        ({"x": X.astype(str), "y": Y}, r"train: expected features as numbers, got an array of <U"),
         ({"x": X, "y": Y * 1j}, r"train, y: expected labels as numbers or names, got an array of complex128"),
         (
             {"x": X, "y": np.array([0, 1, np.inf, 0])},
-            r"train, y: expected finite numbers, got inf in row 2 \(counted",
+            r"train: y\[2\] is inf, one of 1 values",
         ),
         (
             {"x": np.full((4, 3), np.nan), "y": Y},
-            r"train, x: expected finite numbers, got nan in row 0, column 0 .*, and 11 more\. Fill",
+            r"train: x\[0, 0\] is nan, one of 12 values .* fill the values in",
         ),
         (
             {"x": X, "y": Y, "x_test": X, "y_test": np.array(list("abca"))},

@@ -50,7 +50,7 @@ app.add_typer(data.app, name="data")
 def main() -> None:
     """Run the command line; what clearprop refuses is a sentence on standard error and the exit code 2."""
     try:
-        app()
+        app(prog_name="clearprop")
     except ClearpropError as error:
         Console(stderr=True, soft_wrap=True).print(
             f"[bold red]error:[/] {escape(str(error))}", highlight=False

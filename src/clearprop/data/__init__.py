@@ -3,7 +3,6 @@
 This room reads the core, and is never imported by it.
 """
 
-from clearprop.data.checks import check_finite
 from clearprop.data.csv import Table, read_csv
 from clearprop.data.download import fetch
 from clearprop.data.idx import read_idx
@@ -23,7 +22,6 @@ __all__ = [
     "SourceFile",
     "Standardizer",
     "Table",
-    "check_finite",
     "data_folder",
     "fetch",
     "load",

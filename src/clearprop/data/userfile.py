@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from clearprop.arrays import Array
-from clearprop.data.checks import as_features, check_finite
+from clearprop.arrays import Array, check_finite
+from clearprop.data.checks import as_features
 from clearprop.data.csv import LabelColumn, read_csv
 from clearprop.data.labels import as_labels, number_names
 from clearprop.data.npy import read_npy, read_npz
@@ -134,7 +134,7 @@ def _from_npz(path: Path, note: str) -> Dataset:
 
 
 def _pair(x: Array, y: Array, who: str) -> Pair:
-    x = as_features(x, f"{who}, x")
+    x = as_features(x, who)
     if y.ndim not in (1, 2) or len(y) != len(x):
         raise DataError(
             f"{who}: expected y with one row for each of the {len(x)} rows of x, got shape {y.shape}."
@@ -142,7 +142,7 @@ def _pair(x: Array, y: Array, who: str) -> Pair:
     if y.dtype.kind in "US":
         raise DataError(f"{who}: expected y as numbers as in the other parts, got class names.")
     y = as_labels(y, f"{who}, y").y
-    check_finite(y, f"{who}, y")
+    check_finite(who, "y", y)
     return Pair(x, y)
 
 
