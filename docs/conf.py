@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
+from latex2mathml.converter import convert
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 import clearprop
@@ -17,7 +20,6 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
 ]
 exclude_patterns = ["_build"]
@@ -35,6 +37,9 @@ napoleon_use_ivar = True
 napoleon_use_rtype = False
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["formulas.css"]
+html_math_renderer = "mathml"
 html_title = f"clearprop {release}"
 html_show_copyright = False
 
@@ -72,6 +77,14 @@ def is_left_out(app: Any, what: str, name: str, obj: Any, skip: bool, options: A
     return True if is_field or name.endswith("Cache") else None
 
 
+def as_mathml(self: Any, node: Any) -> None:
+    """Formulas as MathML, which browsers draw by themselves: the site needs no network to be read."""
+    display = "block" if isinstance(node, nodes.math_block) else "inline"
+    self.body.append(convert(node.astext(), display=display))
+    raise nodes.SkipNode
+
+
 def setup(app: Any) -> None:
+    app.add_html_math_renderer("mathml", (as_mathml, None), (as_mathml, None))
     app.connect("autodoc-process-docstring", docstring_as_it_stands, priority=400)  # before napoleon
     app.connect("autodoc-skip-member", is_left_out)
