@@ -209,3 +209,17 @@ def test_sentences_for_settings():
         cp.EarlyStopping(patience=0)
     with pytest.raises(ConfigError, match="EarlyStopping: expected min_delta >= 0, got -1"):
         cp.EarlyStopping(min_delta=-1)
+
+
+def test_after_ctrl_c_the_network_stays_as_it_stands():
+    class Interrupt(cp.Callback):
+        def on_epoch_end(self, training):
+            self.params = training.model.params.copy()
+            if training.epoch == 3:
+                training.stop("interrupted")
+
+    model = cp.Sequential([cp.Dense(3)], (4,))
+    best, interrupt = cp.BestWeights("loss"), Interrupt()
+    best.best.sign = -1.0  # the first epoch is the best
+    cp.fit(model, X, Y, optimizer=cp.SGD(0.1), epochs=9, callbacks=[best, interrupt])
+    np.testing.assert_array_equal(model.params, interrupt.params)

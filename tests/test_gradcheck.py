@@ -45,7 +45,7 @@ PLANTED = {  # the inputs, the gradient that is changed, how, and what is to be 
         INPUTS,
         "w",
         lambda g, dy: g / N,
-        "1/6 of the numeric: is the mean over the batch taken twice",
+        "1/6 of the numeric: is a mean over the batch taken where none belongs",
     ),
     "axis": (INPUTS, "w", lambda g, dy: M * g, "3 times the numeric: is the mean over an axis of 3 missing"),
     "transpose": (SQUARE, "w", lambda g, dy: g.T.copy(), "The transpose matches."),

@@ -302,3 +302,9 @@ def test_a_single_sigmoid_output_and_its_labels():
     loss = make_loss("sigmoid_cross_entropy")
     y = loss.prepare([0, 1, 1], 3, model.output_shape, F8, "fit")
     assert loss.measure(np.array([[-1.0], [2.0], [-3.0]]), y) == 2
+
+
+def test_poissons_predictions_are_finite_where_its_loss_is():
+    loss = make_loss("poisson")
+    with np.errstate(all="raise"):
+        assert np.isfinite(loss.measure(np.array([[1e4]]), np.array([[1.0]])))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from clearprop import Activation, Dense, Dropout, Flatten, Reshape, Sequential
-from clearprop.errors import ConfigError, ShapeError
+from clearprop.errors import ConfigError, DataError, ShapeError
 from clearprop.model import ROWS_AT_ONCE
 from oracles import numeric_gradient
 
@@ -415,3 +415,23 @@ def test_wrong_dtype():
         Sequential([Dense(3)], (4,), dtype="float16")
     with pytest.raises(ConfigError, match=r"dtype: expected"):
         network().astype("int32")
+
+
+def test_predict_refuses_what_it_would_hide():
+    model = Sequential([Dense(3)], (2,))
+    with pytest.raises(DataError, match=r"predict: x\[1, 0\] is nan"):
+        model.predict([[0, 1], [np.nan, 1]])
+    with pytest.raises(DataError, match=r"predict: x\[0, 1\] is inf"):
+        model.predict([[0, 1e39]])
+    with pytest.raises(DataError, match="predict: expected x to hold numbers in rows of one length"):
+        model.predict([["a", "b"]])
+    with pytest.raises(DataError, match="predict: expected x to hold numbers in rows of one length"):
+        model.predict([[1, 2], [3]])
+    model.params[...] = 3e38
+    with pytest.raises(DataError, match=r"predict: scores\[0, 0\] is inf"):
+        model.predict([[10, 10]])
+
+
+def test_large_scores_are_finite_even_where_their_sum_is_not():
+    model = Sequential([Dense(2, init="identity")], (2,))
+    assert model.predict([[3e38, 2e38]]).tolist() == [0]

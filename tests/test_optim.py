@@ -1,5 +1,6 @@
 """Optimizers against PyTorch, against steps computed by hand, and against themselves in parts."""
 
+import pickle
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -392,3 +393,30 @@ def test_the_page_shows_the_codes_own_lines():
         lines = [line.strip() for line in block.splitlines()]
         starts = range(len(source) - len(lines) + 1)
         assert any(source[i : i + len(lines)] == lines for i in starts), f"not in optim.py:\n{block}"
+
+
+def test_what_it_remembers_of_one_model_is_not_used_for_another():
+    one, two = np.zeros(3), np.zeros(3)
+    momentum = SGD(lr=0.1, momentum=0.9)
+    momentum.step(one, np.ones(3))
+    with pytest.raises(
+        ConfigError, match=r"SGD: expected the parameters of the 1 steps before, .* another model"
+    ):
+        momentum.step(two, np.ones(3))
+    assert not two.any()
+    momentum.step(one, np.ones(3))
+    SGD(lr=0.1).step(one, np.ones(3))
+    plain = SGD(lr=0.1)  # remembers nothing, so it may serve several
+    plain.step(one, np.ones(3))
+    plain.step(two, np.ones(3))
+
+
+def test_a_pickled_optimizer_goes_on_with_a_copy_of_the_model():
+    one, twin = np.ones(3), np.ones(3)
+    first = SGD(lr=0.1, momentum=0.9)
+    first.step(one, np.ones(3))
+    second = pickle.loads(pickle.dumps(first))
+    twin[...] = one
+    first.step(one, np.ones(3))
+    second.step(twin, np.ones(3))
+    np.testing.assert_array_equal(twin, one)

@@ -232,3 +232,34 @@ def test_layer_from_is_for_configuration_files_too():
     assert repr(layer.expand()) == "[Dense(4), Activation('relu')]"
     with pytest.raises(ConfigError, match=r"model\.layers\[0\]: unknown layer type 'Conv2D'"):
         layer_from({"type": "Conv2D"}, "model.layers[0]")
+
+
+def hostile(path, description, arrays):
+    text = description if isinstance(description, str) else json.dumps(description)
+    save_file(arrays, path, {"clearprop": text})
+    return path
+
+
+def test_a_huge_layer_is_refused_before_it_is_made(tmp_path):
+    layers = [{"type": "Dense", "units": 10**12}]
+    header = {"format": 1, "layers": layers, "input_shape": [4], "dtype": "float32", "link": "softmax"}
+    arrays = {"0.w": np.zeros((4, 3), np.float32), "0.b": np.zeros(3, np.float32)}
+    path = hostile(tmp_path / "huge.safetensors", header, arrays)
+    with pytest.raises(
+        ShapeError, match=r"expected 0\.w of shape \(4, 1000000000000\), got 0\.w of shape \(4, 3\)"
+    ):
+        cp.load(path)
+
+
+def test_a_header_nested_too_deeply_is_refused(tmp_path):
+    path = hostile(tmp_path / "deep.safetensors", "[" * 100_000, {"0.b": np.zeros(3, np.float32)})
+    with pytest.raises(DataError, match="the architecture in the header is not valid JSON"):
+        cp.load(path)
+
+
+def test_a_number_that_the_dtype_cannot_hold_is_refused(tmp_path):
+    layers = [{"type": "Dense", "units": 1}]
+    header = {"format": 1, "layers": layers, "input_shape": [1], "dtype": "float32", "link": "sigmoid"}
+    path = hostile(tmp_path / "large.safetensors", header, {"0.w": np.array([[1e300]]), "0.b": np.zeros(1)})
+    with pytest.raises(DataError, match=r"0\.w holds values that are not finite numbers in float32"):
+        cp.load(path)

@@ -289,3 +289,64 @@ def test_evaluate_refuses_in_its_own_name():
         cp.evaluate(network(), X[0], Y, "hinge")
     with pytest.raises(DataError, match=r"evaluate: expected labels from 0 to 2"):
         cp.evaluate(network(), X, Y + 5, "hinge")
+
+
+def test_a_loss_that_contains_the_last_layer_is_refused():
+    def fitted(activation, loss):
+        model = cp.Sequential([cp.Dense(3), cp.Activation(activation)], (2,))
+        before = model.params.copy()
+        try:
+            cp.fit(model, np.ones((6, 2)), np.arange(6) % 3, loss=loss)
+        finally:
+            assert loss == "cross_entropy" or (model.params == before).all()
+
+    with pytest.raises(
+        ConfigError, match=r"softmax_cross_entropy contains the softmax, .* Activation.'softmax'.*, too"
+    ):
+        fitted("softmax", "softmax_cross_entropy")
+    with pytest.raises(ConfigError, match=r"contains the softmax.* Leave that layer out"):
+        fitted("log_softmax", "softmax_cross_entropy")
+    with pytest.raises(
+        ConfigError, match=r"cross_entropy wants probabilities, and the network ends with .*relu"
+    ):
+        fitted("relu", "cross_entropy")
+    fitted("softmax", "cross_entropy")
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "sentence"),
+    [
+        ({"batch_size": "8"}, ConfigError, "fit: expected batch_size to be a whole number"),
+        ({"callbacks": cp.BestWeights()}, ConfigError, "fit: expected callbacks to be a list of Callback"),
+        ({"callbacks": [3]}, ConfigError, "fit: expected callbacks to be a list of Callback"),
+        ({"seed": -1}, ConfigError, "fit: expected seed to be a whole number >= 0, got -1"),
+        ({"seed": None}, ConfigError, "fit: expected seed to be a whole number >= 0, got None"),
+        ({"shuffle": "no"}, ConfigError, "fit: expected shuffle to be True or False, got 'no'"),
+        ({"sample_weights": ["a"] * 22}, DataError, "fit: expected sample_weights to be numbers"),
+        (
+            {"validation": (X, Y), "watch": {"validation": (X, Y)}},
+            ConfigError,
+            "fit: expected one set named validation",
+        ),
+    ],
+)
+def test_settings_of_the_wrong_kind(settings, error, sentence):
+    model = network()
+    before = model.params.copy()
+    with pytest.raises(error, match=sentence):
+        cp.fit(model, X, Y, **settings)
+    np.testing.assert_array_equal(model.params, before)
+
+
+def test_a_batch_size_may_be_a_whole_float():
+    history = cp.fit(network(), X, Y, batch_size=11.0)
+    assert len(history.steps["loss"]) == 2
+
+
+def test_a_plateau_of_an_error_that_should_fall():
+    model = cp.Sequential([cp.Dense(1)], (2,))
+    optimizer = cp.SGD(lr=cp.ReduceOnPlateau(lr=0.1, mode="max"))
+    with pytest.raises(
+        ConfigError, match="watches the accuracy, and squared_error has the mean_squared_error"
+    ):
+        cp.fit(model, np.ones((4, 2)), np.ones(4), loss="squared_error", optimizer=optimizer)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from clearprop.arrays import Array
 from clearprop.errors import ConfigError
+from clearprop.history import INTERRUPTED
 from clearprop.names import check_count, check_number, unknown
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Best:
 
 
 class BestWeights(Callback):
-    """Keep the parameters of the best epoch, and put them back at the end.
+    """Keep the parameters of the best epoch, and put them back at the end; not after Ctrl-C.
 
     Parameters
     ----------
@@ -107,7 +108,7 @@ class BestWeights(Callback):
             self.best.params = training.model.params.copy()
 
     def on_fit_end(self, training: "Training") -> None:
-        if self.best.params is not None:
+        if self.best.params is not None and training.history.stopped != INTERRUPTED:
             training.model.params[...] = self.best.params
 
     def state(self) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import numpy as np
 
 from clearprop.arrays import Array, check_finite
 from clearprop.batches import epoch_rows
-from clearprop.errors import DataError
+from clearprop.errors import ConfigError, DataError
+from clearprop.layers import Activation
 from clearprop.losses import Loss, make_loss
 from clearprop.model import ROWS_AT_ONCE, Sequential
 
@@ -47,6 +48,7 @@ def evaluate_set(model: Sequential, x: Array, y: Array, loss: Loss) -> dict[str,
 
 def prepare_set(model: Sequential, loss: Loss, x: Any, y: Any, who: str) -> tuple[Array, Array]:
     """x and y as the loop takes them, or a sentence."""
+    _check_head(model, loss, who)
     x = np.asarray(x)
     if x.dtype.kind not in "biuf":
         raise DataError(
@@ -60,3 +62,19 @@ def prepare_set(model: Sequential, loss: Loss, x: Any, y: Any, who: str) -> tupl
         x = x.astype(model.dtype, copy=False)
     check_finite(who, "x", x)
     return x, loss.prepare(y, len(x), model.output_shape, model.dtype, who)
+
+
+def _check_head(model: Sequential, loss: Loss, who: str) -> None:
+    """A loss that contains the softmax or sigmoid wants scores; cross_entropy wants what a softmax gives."""
+    last = model.layers[-1]
+    name = last.name if isinstance(last, Activation) else ""
+    if loss.link in ("softmax", "sigmoid") and name in ("softmax", "log_softmax", "sigmoid"):
+        raise ConfigError(
+            f"{who}: {loss.name} contains the {loss.link}, and the network ends with {last}, too. "
+            "Leave that layer out" + (", or take the loss cross_entropy." if name == "softmax" else ".")
+        )
+    if loss.link == "probs" and name != "softmax":
+        raise ConfigError(
+            f"{who}: {loss.name} wants probabilities, and the network ends with {last}. "
+            'End it with Activation("softmax"), or take the loss softmax_cross_entropy.'
+        )

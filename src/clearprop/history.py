@@ -6,6 +6,8 @@ import numpy as np
 
 from clearprop.arrays import Array
 
+INTERRUPTED = "interrupted"  # why training ended, after Ctrl-C
+
 
 class History:
     """What `fit` returns.

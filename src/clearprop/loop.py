@@ -19,7 +19,7 @@ from clearprop.callbacks import Callback
 from clearprop.divergence import params_not_finite, where_not_finite
 from clearprop.errors import ConfigError, DivergedError
 from clearprop.evaluation import evaluate_set
-from clearprop.history import History
+from clearprop.history import INTERRUPTED, History
 from clearprop.kernels.penalties import l1_penalty, l2_penalty
 from clearprop.losses import Loss
 from clearprop.model import Sequential
@@ -64,9 +64,13 @@ class Settings:
     blas_threads: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "evaluate_every", "workers", "blas_threads"):
-            if getattr(self, name) is not None:
-                check_count("fit", name, getattr(self, name))
+        for name in ("epochs", "batch_size", "evaluate_every", "workers", "blas_threads", "seed"):
+            if name != "evaluate_every" or self.evaluate_every is not None:
+                count = check_count("fit", name, getattr(self, name), least=0 if name == "seed" else 1)
+                object.__setattr__(self, name, count)  # 2.0 is 2
+        for name in ("shuffle", "drop_last"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"fit: expected {name} to be True or False, got {getattr(self, name)!r}.")
         for name in ("l1", "l2"):
             check_number("fit", name, getattr(self, name), ">= 0", lambda v: v >= 0)
         for name in ("clip_norm", "clip_value"):
@@ -109,6 +113,7 @@ class Training:
         self.history = History(loss.metric)
         self.epoch = self.batch = self.step = 0
         self.seconds = 0.0
+        self._weight_spans = model.weight_spans()
         self._sums = [0.0, 0.0, 0]  # of the epoch so far: losses, metric, examples
         self._order = self.rng.bit_generator.state  # from which the current epoch's order is drawn
         self._overrides = {
@@ -128,8 +133,8 @@ class Training:
         """The whole of it, from a saved state or from the start."""
         if resume is not None:
             self.restore(resume)
-        if isinstance(self.optimizer, AdamW) and self.optimizer.decay_spans is None:
-            self.optimizer.decay_spans = self.model.weight_spans()
+        if isinstance(self.optimizer, AdamW):
+            self.optimizer.decay_spans = self._weight_spans
         self._started = perf_counter() - self.seconds
         with (
             threads_each(self.settings.blas_threads),
@@ -199,10 +204,12 @@ class Training:
         steps["loss"].append(loss / n)
         steps[self.loss.metric].append(right / n)
         steps["lr"].append(self.optimizer.lr)
+        if "grad_norm" in steps and self.settings.clip_norm is None:
+            steps["grad_norm"].append(0.0)  # a resumed run that is no longer clipped
 
     def _penalize(self) -> None:
         for strength, penalty in ((self.settings.l1, l1_penalty), (self.settings.l2, l2_penalty)):
-            for span in self.model.weight_spans() if strength else ():
+            for span in self._weight_spans if strength else ():
                 self.model.grads[span] += penalty(self.model.params[span], strength)[1]
 
     def _clip(self) -> None:
@@ -210,7 +217,10 @@ class Training:
             clip_value(self.model.grads, self.settings.clip_value)
         if self.settings.clip_norm is not None:
             norm = clip_norm(self.model.grads, self.settings.clip_norm)
-            self.history.steps.setdefault("grad_norm", []).append(norm)
+            before = [0.0] * (
+                len(self.history.steps["loss"]) - 1
+            )  # of a resumed run that had not been clipped
+            self.history.steps.setdefault("grad_norm", before).append(norm)
 
     def _end_epoch(self) -> None:
         loss, right, n = self._sums
@@ -310,7 +320,7 @@ def _interruptible(training: Training) -> Iterator[None]:
     def interrupt(signum: int, frame: object) -> None:
         if training.history.stopped:
             raise KeyboardInterrupt
-        training.stop("interrupted")
+        training.stop(INTERRUPTED)
 
     signal.signal(signal.SIGINT, interrupt)
     try:

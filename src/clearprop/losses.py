@@ -184,7 +184,7 @@ def predict_from(link: str, scores: Array) -> Array:
     if link == "identity":
         return scores
     if link == "exp":
-        return np.exp(scores)
+        return np.exp(np.minimum(scores, k.LARGEST_LOG_RATE))
     if link == "sigmoid":
         return scores > 0
     if link == "probs" and scores.shape[1:] == (1,):

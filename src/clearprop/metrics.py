@@ -84,7 +84,8 @@ def precision_recall_f1(confusion: Array) -> ClassScores:
     (array([0.5, 1. ]), array([1.   , 0.667]), 0.75)
     """
     confusion = np.asarray(confusion)
-    check_shape("precision_recall_f1", "confusion", confusion.shape, (len(confusion),) * 2)
+    size = len(confusion) if confusion.ndim else 0
+    check_shape("precision_recall_f1", "confusion", confusion.shape, (size, size))
     hits, found, true = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
     precision, recall, f1 = _share(hits, found), _share(hits, true), _share(2 * hits, found + true)
     macro = Averages(float(precision.mean()), float(recall.mean()), float(f1.mean()))

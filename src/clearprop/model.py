@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from copy import copy
+from math import isfinite
 from os import PathLike
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from clearprop.arrays import Array, Shape, as_dtype, check_shape, shape_text
-from clearprop.errors import ConfigError, ShapeError
-from clearprop.layers import Layer
+from clearprop.arrays import Array, Shape, as_dtype, check_finite, check_shape, shape_text
+from clearprop.errors import ConfigError, DataError, ShapeError
+from clearprop.layers import Activation, Layer
 from clearprop.losses import predict_from, probabilities_from
 from clearprop.names import check_count
 from clearprop.params import Layout
@@ -66,18 +67,10 @@ class Sequential:
     ) -> None:
         self.dtype = as_dtype(dtype)
         self.input_shape = _as_shape(input_shape)
-        self.layers = _expand(layers)
-        self.shapes = _walk(self.layers, self.input_shape)
-        self.layout = Layout(
-            {
-                f"{i}.{name}": shape
-                for i, layer in enumerate(self.layers)
-                for name, shape in layer.param_shapes(self.shapes[i]).items()
-            }
-        )
+        self.layers, self.shapes, self.layout = plan(layers, self.input_shape)
         self.rng = np.random.default_rng(seed)
         self.link = "sigmoid" if self.output_shape == (1,) else "softmax"
-        if type(self.layers[-1]).__name__ == "Activation" and self.layers[-1].settings()["name"] in (
+        if isinstance(self.layers[-1], Activation) and self.layers[-1].name in (
             "softmax",
             "sigmoid",
         ):
@@ -141,7 +134,7 @@ class Sequential:
 
     def scores(self, x: npt.ArrayLike) -> Array:
         """The network's output for x of shape (N, *input_shape), computed a thousand rows at a time."""
-        x = np.asarray(x, self.dtype)
+        x = self._as_input(x)
         if x.shape[1:] != self.input_shape:
             self.refuse(x.shape)
         if len(x) <= ROWS_AT_ONCE:
@@ -151,6 +144,20 @@ class Sequential:
             y[start : start + ROWS_AT_ONCE] = self._scores(x[start : start + ROWS_AT_ONCE])
         return y
 
+    def _as_input(self, x: npt.ArrayLike) -> Array:
+        if isinstance(x, np.ndarray) and x.dtype == self.dtype:
+            return x
+        try:
+            with np.errstate(
+                over="ignore"
+            ):  # what the dtype cannot hold becomes infinite; predict refuses it
+                return np.asarray(x, self.dtype)
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"predict: expected x to hold numbers in rows of one length ({error}). "
+                "Encode text columns as numbers first."
+            ) from None
+
     def _scores(self, x: Array) -> Array:
         for layer in self.layers:
             x, _ = layer.forward(x)
@@ -158,7 +165,13 @@ class Sequential:
 
     def predict(self, x: npt.ArrayLike) -> Array:
         """Labels (N,) as integers; 0 or 1 for each output of a sigmoid network; numbers if trained on numbers."""
-        predicted = predict_from(self.link, self.scores(x))
+        with np.errstate(all="ignore"):  # what is not finite is refused in a sentence
+            scores = self.scores(x)
+            total = np.add.reduce(scores, axis=None)
+        if not isfinite(total):
+            check_finite("predict", "x", self._as_input(x))
+            check_finite("predict", "scores", scores)
+        predicted = predict_from(self.link, scores)
         if predicted.ndim == 2 and predicted.shape[1] == 1:
             predicted = predicted[:, 0]
         return predicted.astype(np.intp) if predicted.dtype == np.bool_ else predicted
@@ -243,6 +256,26 @@ def _as_shape(shape: Any) -> Shape:
     return tuple(check_count("Sequential", "input_shape", n) for n in shape)
 
 
+def plan(layers: Any, input_shape: Shape) -> tuple[list[Layer], list[Shape], Layout]:
+    """The expanded layers, the shapes between them, and their parameters' layout; nothing is allocated.
+
+    Raises
+    ------
+    ShapeError
+        If a layer cannot take what the one before it gives.
+    """
+    expanded = _expand(layers)
+    shapes = [input_shape]
+    for i, layer in enumerate(expanded):
+        shapes.append(layer.output_shape(shapes[-1], f"layer {i}, {layer}"))
+    params = {
+        f"{i}.{name}": shape
+        for i, layer in enumerate(expanded)
+        for name, shape in layer.param_shapes(shapes[i]).items()
+    }
+    return expanded, shapes, Layout(params)
+
+
 def _expand(layers: Any) -> list[Layer]:
     if not isinstance(layers, Sequence) or not layers:
         raise ConfigError(f"Sequential: expected a list of at least one layer, got {layers!r}.")
@@ -253,11 +286,3 @@ def _expand(layers: Any) -> list[Layer]:
                 f"Sequential: expected layer {i} to be a Layer such as Dense(10), got {layer!r}.{hint}"
             )
     return [part for layer in layers for part in layer.expand()]
-
-
-def _walk(layers: Sequence[Layer], shape: Shape) -> list[Shape]:
-    """The shapes from the input to the output; each layer refuses what it cannot take."""
-    shapes = [shape]
-    for i, layer in enumerate(layers):
-        shapes.append(layer.output_shape(shapes[-1], f"layer {i}, {layer}"))
-    return shapes

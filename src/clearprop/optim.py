@@ -246,7 +246,7 @@ class AdamW(_Moments):
     Attributes
     ----------
     decay_spans : list of slice, or None
-        The parts of the flat vector that decay, None for all of it. `fit` sets the weights' spans.
+        The parts of the flat vector that decay, None for all of it. `fit` sets it to the weights' spans.
 
     Notes
     -----

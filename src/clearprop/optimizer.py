@@ -4,6 +4,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol, final, runtime_checkable
+from weakref import ReferenceType, ref
 
 import numpy as np
 
@@ -70,6 +71,7 @@ class Optimizer(ABC):
         self._given_lr = self.lr
         self.steps = 0
         self.slots: dict[str, Array] = {}
+        self._params: ReferenceType[Array] | None = None  # whose steps the slots remember
 
     @final
     def step(self, params: Array, grads: Array) -> None:
@@ -88,13 +90,20 @@ class Optimizer(ABC):
                 f"{shape_text(params.shape)}, {params.dtype}. Pass model.params."
             )
         if not self.slots:
-            self.slots = {name: np.zeros_like(params) for name in self.slot_names}
+            self.slots, self._params = {name: np.zeros_like(params) for name in self.slot_names}, None
         for slot in self.slots.values():
             if slot.shape != params.shape or slot.dtype != params.dtype:
                 raise ShapeError(
                     f"{type(self).__name__}: expected the {slot.size} {slot.dtype} parameters of the steps "
                     f"before, got {params.size} {params.dtype}. Make a new optimizer for another model."
                 )
+        if self._params is None:
+            self._params = ref(params)
+        elif self.slots and self._params() is not params:
+            raise ConfigError(
+                f"{type(self).__name__}: expected the parameters of the {self.steps} steps before, got those of "
+                "another model. Make a new optimizer for it."
+            )
         self.steps += 1
 
     @final
@@ -159,10 +168,16 @@ class Optimizer(ABC):
         self.steps = int(state["steps"])
         self.lr = float(state["lr"])
         self.slots = {name: np.array(state[name]) for name in self.slot_names if self.steps}
+        self._params = None
 
     def _observer(self) -> Stateful | None:
         schedule: object = self.schedule
         return schedule if isinstance(schedule, Stateful) else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {
+            "_params": None
+        }  # a copy, or what is pickled, may go on with a copy of the model
 
     def _number(self, what: str, value: object, expected: str, holds: Callable[[float], bool]) -> float:
         return check_number(type(self).__name__, what, value, expected, holds)

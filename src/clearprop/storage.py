@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clearprop.arrays import Array
+from clearprop.arrays import Array, as_dtype
 from clearprop.errors import ClearpropError, ConfigError, DataError, FileError, ShapeError
 from clearprop.files import replace_file
 from clearprop.layers import LAYERS, Layer
-from clearprop.names import unknown
+from clearprop.names import check_count, unknown
+from clearprop.params import Layout
 
 if TYPE_CHECKING:
     from clearprop.model import Sequential
@@ -87,7 +88,7 @@ def read_file(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, Arra
         )
     try:
         description = json.loads(header[_KEY])
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise DataError(f"{path}: the architecture in the header is not valid JSON ({error}).") from None
     if not isinstance(description, dict) or description.get("format") != 1:
         raise DataError(f"{path}: written in a format that this version does not know. Expected format 1.")
@@ -111,7 +112,7 @@ def load(path: str | PathLike[str]) -> "Sequential":
     >>> bool((cp.load(path).params == model.params).all())
     True
     """
-    from clearprop.model import Sequential
+    from clearprop.model import Sequential, plan
 
     description, arrays = read_file(path)
     specs, shape = description.get("layers"), description.get("input_shape")
@@ -119,9 +120,12 @@ def load(path: str | PathLike[str]) -> "Sequential":
         raise DataError(f"{path}: the header's layers, input_shape or link are missing or malformed.")
     try:
         layers = [layer_from(spec, f"layer {i}") for i, spec in enumerate(specs)]
-        model = Sequential(layers, shape, dtype=description.get("dtype", ""))
+        sizes = tuple(check_count("load", "input_shape", n) for n in shape)
+        dtype, layout = as_dtype(description.get("dtype", "")), plan(layers, sizes)[2]
     except ClearpropError as error:
         raise DataError(f"{path}: {error}") from None
+    check_arrays(layout, arrays, str(path))  # before anything of that size is made
+    model = Sequential(layers, sizes, dtype=dtype)
     model.link = description["link"]
     fill_params(model, arrays, str(path))
     return model
@@ -140,9 +144,9 @@ def load_weights(model: "Sequential", path: str | PathLike[str]) -> None:
     fill_params(model, arrays, str(path))
 
 
-def fill_params(model: "Sequential", arrays: dict[str, Array], who: str) -> None:
-    """Copy named arrays into the parameters, once all names, shapes and values are right."""
-    for name, shape in model.layout.shapes.items():
+def check_arrays(layout: Layout, arrays: dict[str, Array], who: str) -> None:
+    """Refuse named arrays that are not those of the layout."""
+    for name, shape in layout.shapes.items():
         if name not in arrays or arrays[name].shape != shape:
             got = (
                 f"{name} of shape {arrays[name].shape}"
@@ -153,16 +157,24 @@ def fill_params(model: "Sequential", arrays: dict[str, Array], who: str) -> None
                 f"{who}: weights of another network: expected {name} of shape {shape}, got {got}. "
                 "Build the network that the file was saved from, or read both with load(path)."
             )
-    extra = arrays.keys() - model.layout.shapes.keys()
+    extra = arrays.keys() - layout.shapes.keys()
     if extra:
         raise ShapeError(
             f"{who}: weights of another network: this one has no {', '.join(sorted(extra))}. "
             "Build the network that the file was saved from, or read both with load(path)."
         )
+
+
+def fill_params(model: "Sequential", arrays: dict[str, Array], who: str) -> None:
+    """Copy named arrays into the parameters, once all names, shapes and values are right."""
+    check_arrays(model.layout, arrays, who)
+    found: dict[str, Array] = {}
     for name, array in arrays.items():
-        if array.dtype.kind != "f" or not np.isfinite(array).all():
+        with np.errstate(over="ignore"):  # what the dtype cannot hold becomes infinite
+            found[name] = array.astype(model.dtype) if array.dtype.kind == "f" else array
+        if array.dtype.kind != "f" or not np.isfinite(found[name]).all():
             raise DataError(
-                f"{who}: {name} holds values that are not finite numbers. Take another checkpoint."
+                f"{who}: {name} holds values that are not finite numbers in {model.dtype}. Take another checkpoint."
             )
     for name, view in model.named_params().items():
-        view[...] = arrays[name]
+        view[...] = found[name]

@@ -14,9 +14,11 @@ from clearprop.history import History
 from clearprop.loop import Settings, Training
 from clearprop.losses import Loss, make_loss
 from clearprop.model import Sequential
+from clearprop.names import check_count
 from clearprop.optim import make_optimizer
 from clearprop.optimizer import Optimizer
 from clearprop.parallel import choose_threads
+from clearprop.schedules import ReduceOnPlateau
 
 Data = tuple[Any, Any]
 
@@ -108,19 +110,9 @@ def fit(
     >>> model.predict(x)
     array([0, 1, 1, 0])
     """
-    loss = make_loss(loss)
-    x, y = prepare_set(model, loss, x, y, "fit")
-    sets = {name: _set(model, loss, data, f"fit, {name}") for name, data in (watch or {}).items()}
-    kept: Rows = slice(None)
-    if isinstance(validation, int | float | np.floating):
-        held, kept = _held_out(float(validation), len(x), seed)
-        sets = {"validation": (x[held], y[held]), **sets}
-    elif validation is not None:
-        sets = {"validation": _set(model, loss, validation, "fit, validation"), **sets}
-    weights = _weights(sample_weights, len(x), kept, model.dtype)
-    x, y = x[kept], y[kept]
     if workers is None and blas_threads is None:
-        workers, blas_threads = choose_threads(model, min(batch_size, len(x)))
+        batch_size = check_count("fit", "batch_size", batch_size)
+        workers, blas_threads = choose_threads(model, batch_size)
     settings = Settings(
         epochs=epochs,
         batch_size=batch_size,
@@ -135,7 +127,25 @@ def fit(
         workers=1 if workers is None else workers,
         blas_threads=1 if blas_threads is None else blas_threads,
     )
-    training = Training(model, loss, make_optimizer(optimizer), x, y, weights, sets, callbacks, settings)
+    _check_callbacks(callbacks)
+    loss = make_loss(loss)
+    x, y = prepare_set(model, loss, x, y, "fit")
+    sets = {name: _set(model, loss, data, f"fit, {name}") for name, data in (watch or {}).items()}
+    kept: Rows = slice(None)
+    if isinstance(validation, int | float | np.floating):
+        held, kept = _held_out(float(validation), len(x), seed)
+        sets = {"validation": (x[held], y[held]), **sets}
+    elif validation is not None:
+        if "validation" in sets:
+            raise ConfigError(
+                "fit: expected one set named validation, got validation= and watch's. Rename that one."
+            )
+        sets = {"validation": _set(model, loss, validation, "fit, validation"), **sets}
+    weights = _weights(sample_weights, len(x), kept, model.dtype)
+    x, y = x[kept], y[kept]
+    optimizer = make_optimizer(optimizer)
+    _check_plateau(optimizer, loss)
+    training = Training(model, loss, optimizer, x, y, weights, sets, callbacks, settings)
     return training.run(resume)
 
 
@@ -148,7 +158,12 @@ def _set(model: Sequential, loss: Loss, data: Any, who: str) -> tuple[Array, Arr
 def _weights(given: Any, n: int, kept: Rows, dtype: np.dtype[Any]) -> Array | None:
     if given is None:
         return None
-    weights = np.asarray(given, np.float64)
+    try:
+        weights = np.asarray(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"fit: expected sample_weights to be numbers, one for each row of x ({error})."
+        ) from None
     check_shape("fit", "sample_weights", weights.shape, (n,), "One weight for each row of x.")
     weights = weights[kept]
     if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
@@ -168,3 +183,19 @@ def _held_out(share: float, n: int, seed: int) -> tuple[Array, Array]:
         )
     order = np.random.default_rng([seed, 1]).permutation(n)
     return np.sort(order[:held]), np.sort(order[held:])
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    if not isinstance(callbacks, Sequence) or not all(isinstance(c, Callback) for c in callbacks):
+        raise ConfigError(
+            f"fit: expected callbacks to be a list of Callback objects, such as [BestWeights()], got {callbacks!r}."
+        )
+
+
+def _check_plateau(optimizer: Optimizer, loss: Loss) -> None:
+    schedule = optimizer.schedule
+    if isinstance(schedule, ReduceOnPlateau) and schedule.mode == "max" and loss.metric != "accuracy":
+        raise ConfigError(
+            f"fit: ReduceOnPlateau(mode='max') watches the accuracy, and {loss.name} has the {loss.metric}, which "
+            "should fall. Take mode='min', which watches the loss."
+        )

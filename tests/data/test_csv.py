@@ -69,6 +69,11 @@ def test_header(tmp_path: Path, label: str, names: tuple[str, ...], header: bool
     assert len(table.x) == 2
 
 
+def test_gaps_in_the_first_line_are_no_header(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="line 1, column 1"):
+        read_csv(in_file(tmp_path, "?,?,1\n1,2,0\n"))
+
+
 def test_header_of_numbers_when_told_so(tmp_path: Path) -> None:
     path = in_file(tmp_path, "0,1,2\n1,2,3\n")
     assert read_csv(path, header=True).x.tolist() == [[1, 2]]

@@ -25,6 +25,16 @@ _LINES = 20_000  # parsed at a time: enough to keep NumPy busy, few enough to ke
 _NO_LABELS = Labels(np.empty(0, dtype=np.int64), None)
 
 LabelColumn = Literal["first", "last"] | None
+MISSING = (
+    "",
+    "?",
+    "-",
+    "na",
+    "n/a",
+    "nan",
+    "null",
+    "none",
+)  # in a first line they are gaps, not columns' names
 
 
 class Table(NamedTuple):
@@ -126,7 +136,9 @@ def _look(path: str | Path, text: TextIO, label: LabelColumn, header: bool | Lit
             f"got {len(cells)}."
         )
     features = cells[{"first": slice(1, None), "last": slice(-1), None: slice(None)}[label]]
-    has_header = not any(cell == "" or _is_number(cell) for cell in features) if header == "auto" else header
+    has_header = header
+    if header == "auto":
+        has_header = not any(cell.lower() in MISSING or _is_number(cell) for cell in features)
     form = _Form(path, label, len(cells), tuple(cells) if has_header else None, False)
     if has_header:
         second = next(_rows(path, text, 2), None)

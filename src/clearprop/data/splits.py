@@ -66,7 +66,7 @@ def split(
 def _cuts(count: int, fractions: Sequence[float], who: str) -> Array:
     """Where to cut so that the sizes are the shares, rounded by largest remainder."""
     exact = count * np.asarray(fractions)
-    sizes = np.floor(exact + 1e-9).astype(int)  # 0.7 × 10 is 7, not 6.999…
+    sizes = np.floor(exact).astype(int)
     most_lost = np.argsort(sizes - exact, kind="stable")
     sizes[most_lost[: count - sizes.sum()]] += 1
     if sizes.min() == 0:

@@ -70,7 +70,7 @@ def _guess_factor(case: Evidence, a: Array) -> str:
     hints |= {2.0: "is a factor of 1/2 lost, or is it added twice?", 0.5: "is a factor of 2 lost?"}
     hints |= {
         float(batch): "is the mean over the batch missing?",
-        1 / batch: "is the mean over the batch taken twice?",
+        1 / batch: "is a mean over the batch taken where none belongs?",
     }
     hint = next((text for value, text in hints.items() if value != 1 and abs(c / value - 1) < CLOSE), "")
     times = f"1/{1 / c:.6g} of" if c < 0.9 and abs(1 / c - round(1 / c)) < CLOSE else f"{c:.8g} times"

@@ -32,7 +32,7 @@ def sigmoid_forward(x: Array) -> tuple[Array, Array]:
 
     x: any shape  ->  y: same shape        cache: y, the output
 
-    Small y are as exact as large ones, relatively; in the form (1 + tanh(x/2)) / 2 they would cancel away.
+    Down to x = −87, small y are as exact as large ones, relatively; as (1 + tanh(x/2)) / 2 they would cancel away.
     """
     bounded = np.maximum(x, -87)  # exp never overflows; σ(−87) is 2e-38, near float32's smallest normal
     y = 1 / (1 + np.exp(-bounded))
@@ -114,7 +114,7 @@ class EluCache(NamedTuple):
 
 
 def elu_forward(x: Array, alpha: float = 1.0) -> tuple[Array, EluCache]:
-    """y = x where x > 0, α (exp(x) − 1) elsewhere, with α > 0
+    """y = x where x > 0, α (exp(x) − 1) elsewhere, with α ≥ 0
 
     x: any shape  ->  y: same shape        cache: y, alpha
     """

@@ -31,7 +31,7 @@ class Layer(ABC):
         """dx, from dy in y's shape; writes the parameters' gradients. Without need_dx, None where that saves work."""
 
     def settings(self) -> dict[str, Any]:
-        """The constructor's arguments, as plain values; those at rest on their default are left out."""
+        """The constructor's arguments as plain values that make the same layer; defaults may be left out."""
         return {}
 
     def param_shapes(self, input_shape: Shape) -> dict[str, Shape]:
