@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from clearprop.errors import ConfigError
 from clearprop.history import History
 
 
@@ -20,7 +21,7 @@ def filled():
 
 def test_columns():
     assert filled()["loss"] == [0.5, 0.25]
-    with pytest.raises(KeyError, match="val_loss"):
+    with pytest.raises(ConfigError, match=r"history: unknown column 'val_loss'.*Known: "):
         filled()["val_loss"]
 
 

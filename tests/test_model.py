@@ -1,9 +1,12 @@
 """Sequential: its gradients against PyTorch and differences, its memory, its predictions, its sentences."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
-from clearprop import Activation, Dense, Dropout, Flatten, Reshape, Sequential
+from clearprop import Activation, Dense, Dropout, Flatten, Reshape, Sequential, fit
 from clearprop.errors import ConfigError, DataError, ShapeError
 from clearprop.model import ROWS_AT_ONCE
 from oracles import numeric_gradient
@@ -435,3 +438,37 @@ def test_predict_refuses_what_it_would_hide():
 def test_large_scores_are_finite_even_where_their_sum_is_not():
     model = Sequential([Dense(2, init="identity")], (2,))
     assert model.predict([[3e38, 2e38]]).tolist() == [0]
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_learns_by_itself(duplicate):
+    model = Sequential([Dense(8, activation="relu"), Dropout(0.2), Dense(3)], (4,))
+    before, twin = model.params.copy(), duplicate(model)
+    x, y = np.random.default_rng(0).standard_normal((30, 4)), np.arange(30) % 3
+    history = fit(twin, x, y, epochs=30, optimizer="adam")
+    assert history["loss"][-1] < history["loss"][0]
+    np.testing.assert_array_equal(model.params, before)
+    again = fit(model, x, y, epochs=30, optimizer="adam")
+    assert again["loss"] == history["loss"]
+    np.testing.assert_array_equal(model.params, twin.params)
+
+
+def test_a_pickle_holds_the_parameters_once():
+    model = Sequential([Dense(500)], (500,))
+    assert len(pickle.dumps(model)) < 2.1 * model.params.nbytes  # and the gradients
+
+
+def test_assigned_parameters_are_copied_in():
+    model = Sequential([Dense(3)], (4,))
+    given = np.arange(15.0)
+    model.params = given
+    np.testing.assert_array_equal(model.layers[0].w, given[:12].reshape(4, 3))
+    given[:] = 0
+    assert model.params[14] == 14
+    with pytest.raises(ShapeError, match=r"Sequential: expected params of shape \(15,\), got \(3,\)"):
+        model.params = np.zeros(3)
+
+
+def test_repr_shows_the_layers():
+    model = Sequential([Dense(8, activation="relu"), Dense(3)], (4,))
+    assert repr(model) == "Sequential([Dense(8), Activation('relu'), Dense(3)], input_shape=(4,))"

@@ -74,3 +74,17 @@ def test_check_count():
     assert type(check_count("x", "k", 3.0)) is int
     with pytest.raises(ConfigError, match=r"x: expected k to be a whole number >= 1, got 1\.5"):
         check_count("x", "k", 1.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "meant"),
+    [
+        ("linear", ["identity", "leaky_relu"], "identity"),
+        ("glorot_uniform", ["uniform", "xavier_uniform"], "xavier_uniform"),
+        ("binary_cross_entropy", ["cross_entropy", "sigmoid_cross_entropy"], "sigmoid_cross_entropy"),
+        ("MSE", ["squared_error"], "squared_error"),
+        ("learning_rate", ["lr", "momentum"], "lr"),
+    ],
+)
+def test_names_of_other_libraries(name, known, meant):
+    assert nearest(name, known) == meant

@@ -186,7 +186,7 @@ def layer_changed(index, **settings):
         ),
         (
             {"layers": layer_changed(1, activation=["relu"])},
-            r"layer 1, Dense: .*Settings: activation, bias_init",
+            r"Activation: expected a name such as 'relu', got \['relu'\]",
         ),
         ({"input_shape": [2, "two"]}, r"input_shape to be a whole number >= 1, got 'two'"),
     ],

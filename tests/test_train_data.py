@@ -280,7 +280,7 @@ def test_what_is_refused_changes_nothing(wrong, error, sentence):
 
 
 def test_what_the_dtype_cannot_hold_is_refused():
-    with pytest.raises(DataError, match=r"fit: x\[2, 0\] is inf"):
+    with pytest.raises(DataError, match=r"fit, as float32: x\[2, 0\] is inf"):
         train(network("float32"), x=changed(X, (2, 0), 1e300))
 
 

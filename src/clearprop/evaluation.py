@@ -49,7 +49,12 @@ def evaluate_set(model: Sequential, x: Array, y: Array, loss: Loss) -> dict[str,
 def prepare_set(model: Sequential, loss: Loss, x: Any, y: Any, who: str) -> tuple[Array, Array]:
     """x and y as the loop takes them, or a sentence."""
     _check_head(model, loss, who)
-    x = np.asarray(x)
+    try:
+        x = np.asarray(x)
+    except ValueError as error:
+        raise DataError(
+            f"{who}: expected x to be rows of one length ({error}). One row is one example."
+        ) from None
     if x.dtype.kind not in "biuf":
         raise DataError(
             f"{who}: expected x to hold numbers, got {x.dtype}. Encode text columns as numbers first."
@@ -58,9 +63,11 @@ def prepare_set(model: Sequential, loss: Loss, x: Any, y: Any, who: str) -> tupl
         raise DataError(f"{who}: expected at least one example, got x of shape {x.shape}.")
     if x.shape[1:] != model.input_shape:
         model.refuse(x.shape, who)
-    with np.errstate(over="ignore"):  # what the dtype cannot hold becomes infinite, and is refused
-        x = x.astype(model.dtype, copy=False)
     check_finite(who, "x", x)
+    if x.dtype != model.dtype:
+        with np.errstate(over="ignore"):  # what the dtype cannot hold becomes infinite, and is refused
+            x = x.astype(model.dtype)
+        check_finite(f"{who}, as {model.dtype}", "x", x)
     return x, loss.prepare(y, len(x), model.output_shape, model.dtype, who)
 
 

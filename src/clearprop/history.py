@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from clearprop.arrays import Array
+from clearprop.names import unknown
 
 INTERRUPTED = "interrupted"  # why training ended, after Ctrl-C
 
@@ -35,6 +36,8 @@ class History:
 
     def __getitem__(self, column: str) -> list[float]:
         """A column of the epochs' rows: history["validation_loss"]."""
+        if self.epochs and column not in self.epochs[-1]:
+            raise unknown("history", "column", column, self.epochs[-1])
         return [row[column] for row in self.epochs]
 
     def __repr__(self) -> str:

@@ -30,7 +30,8 @@ class Sequential:
     input_shape : tuple of int
         One example's shape, without the batch axis.
     seed : int
-        Seeds the initial parameters and whatever is drawn at random in training.
+        Seeds the initial parameters and whatever is drawn at random in training. The same seed, also when left
+        out, gives the same network.
     dtype : str
         "float32", or "float64" for checking gradients.
 
@@ -78,6 +79,21 @@ class Sequential:
         self._bind(np.zeros(self.layout.size, self.dtype), np.zeros(self.layout.size, self.dtype))
         for layer in self.layers:
             layer.init_params(self.rng)
+
+    @property
+    def params(self) -> Array:
+        """All parameters, (P,); what is assigned is copied in, for the layers hold views into this vector."""
+        return self._params
+
+    @params.setter
+    def params(self, values: Array) -> None:
+        check_shape("Sequential", "params", np.shape(values), (self.layout.size,))
+        self._params[...] = values
+
+    @property
+    def grads(self) -> Array:
+        """All gradients, (P,), as `backward` has written them."""
+        return self._grads
 
     @property
     def output_shape(self) -> Shape:
@@ -217,6 +233,13 @@ class Sequential:
         """An independent copy."""
         return self.astype(self.dtype)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state  # deepcopy and pickle copy arrays one by one: make the layers' views anew
+        self._bind(self._params, self._grads)
+
+    def __repr__(self) -> str:
+        return f"Sequential({self.layers!r}, input_shape={self.input_shape})"
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the architecture and the parameters as one safetensors file; `cp.load` reads it."""
         from clearprop.storage import save_model
@@ -225,7 +248,7 @@ class Sequential:
 
     def _bind(self, params: Array, grads: Array) -> None:
         check_shape("Sequential", "grads", grads.shape, (self.layout.size,))
-        self.params, self.grads = params, grads
+        self._params, self._grads = params, grads
         views, dviews = self.layout.views(params), self.layout.views(grads)
         for i, (layer, shape) in enumerate(zip(self.layers, self.shapes[:-1], strict=True)):
             names = layer.param_shapes(shape)

@@ -12,6 +12,20 @@ from clearprop.errors import ConfigError
 T = TypeVar("T")
 
 
+# What other libraries call the same things.
+ELSEWHERE = {
+    "linear": "identity", "silu": "swish", "atan": "arctan",
+    "glorot_uniform": "xavier_uniform", "glorot_normal": "xavier_normal",
+    "kaiming_uniform": "he_uniform", "kaiming_normal": "he_normal",
+    "mse": "squared_error", "mean_squared_error": "squared_error", "l2": "squared_error",
+    "mae": "absolute_error", "mean_absolute_error": "absolute_error", "l1": "absolute_error",
+    "bce": "sigmoid_cross_entropy", "binary_cross_entropy": "sigmoid_cross_entropy",
+    "binary_crossentropy": "sigmoid_cross_entropy", "logistic": "sigmoid_cross_entropy",
+    "sparse_categorical_crossentropy": "softmax_cross_entropy", "categorical_crossentropy": "softmax_cross_entropy",
+    "log_loss": "softmax_cross_entropy", "learning_rate": "lr", "linear_layer": "Dense", "fullyconnected": "Dense",
+}  # fmt: skip
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that is most like this one, or "" if none is.
 
@@ -21,6 +35,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches  # only a mistake needs it
 
     by_lower = {other.lower(): other for other in known}
+    if (here := ELSEWHERE.get(name.lower(), "").lower()) in by_lower:
+        return by_lower[here]
     matches = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
     return by_lower[matches[0]] if matches else ""
 

@@ -127,7 +127,9 @@ class Optimizer(ABC):
     def advance(self, t: float) -> None:
         """Set lr for the moment t, in epochs, from the schedule if there is one."""
         if self.schedule is not None:
-            self.lr = float(self.schedule(t))
+            self.lr = self._number(
+                "the schedule's lr", self.schedule(t), "to be a finite number >= 0", lambda v: v >= 0
+            )
 
     def settings(self) -> dict[str, Any]:
         """Name and settings as plain values, for configurations, reports and `make_optimizer`."""

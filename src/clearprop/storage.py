@@ -74,6 +74,10 @@ def read_file(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, Arra
     from safetensors import SafetensorError, safe_open
 
     path = Path(fspath(path))
+    if path.is_dir():
+        raise FileError(
+            f"{path}: a folder. Expected a file that model.save wrote, such as weights.safetensors in it."
+        )
     if not path.is_file():
         raise FileError(f"{path}: no such file. Expected a network that model.save wrote.")
     try:

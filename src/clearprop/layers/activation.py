@@ -54,6 +54,11 @@ class Activation(Layer):
     """
 
     def __init__(self, name: str, alpha: float | None = None) -> None:
+        if not isinstance(name, str):
+            raise ConfigError(
+                f"Activation: expected a name such as 'relu', got {name!r}. For settings write a layer of its own, "
+                "Activation('leaky_relu', alpha=0.3); a Dense layer finds its number of inputs by itself."
+            )
         if name not in ACTIVATIONS:
             raise unknown("Activation", "name", name, ACTIVATIONS)
         if alpha is not None and name not in _WITH_ALPHA:

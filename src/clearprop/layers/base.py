@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import copy
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +18,8 @@ class Layer(ABC):
     views of the model's flat vectors: parameter "w" becomes the attributes `w` and `dw`.
     Shapes leave out the batch axis.
     """
+
+    _bound: Mapping[str, Array] = MappingProxyType({})  # the views, which a copy gets from its own network
 
     @abstractmethod
     def output_shape(self, input_shape: Shape, who: str) -> Shape:
@@ -56,9 +59,15 @@ class Layer(ABC):
 
     def bind(self, params: Mapping[str, Array], grads: Mapping[str, Array]) -> None:
         """Take views of the parameters and of their gradients, to be read and written in place."""
-        for name, view in params.items():
-            setattr(self, name, view)
-            setattr(self, "d" + name, grads[name])
+        self._bound = dict(params) | {"d" + n: view for n, view in grads.items()}
+        self.__dict__ |= self._bound
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            name: value
+            for name, value in self.__dict__.items()
+            if name not in self._bound and name != "_bound"
+        }
 
     def replica(self, params: Mapping[str, Array], grads: Mapping[str, Array]) -> Self:
         """The same layer, bound elsewhere."""
