@@ -25,8 +25,7 @@ def numbers(run: Path) -> dict[str, Any]:
     return {
         "weights": (run / "weights.safetensors").read_bytes(),
         "history": [row.rpartition(",")[0] for row in (run / "history.csv").read_text().splitlines()],
-        "steps": [line for line in lines if line["kind"] == "step"],
-        "others": sorted(json.dumps(line) for line in lines if line["kind"] != "step"),
+        "metrics": [json.dumps(line) for line in lines],
         "summary": {
             key: summary[key] for key in ("status", "stopped", "steps", "train", "validation", "test")
         },
@@ -191,3 +190,42 @@ def test_no_room_on_the_disk(clearprop: Clearprop, process: Start, small: Path, 
     clearprop("train", "--resume", "small", "--set", "checkpoints.seconds=100")
     clearprop("train", small, "--name", "whole", *words)
     assert numbers(run) == numbers(home / "experiments" / "whole")
+
+
+def test_two_processes_and_one_run(clearprop: Clearprop, process: Start, small: Path, home: Path) -> None:
+    run = home / "experiments" / "small"
+    child = process("train", small, *LONG)
+    assert wait_for(child, (run / "summary.json").is_file)
+    for words in (["--resume", "small"], [small, "--overwrite"]):
+        err = clearprop("train", *words, code=2).err
+        assert (
+            "experiments/small: is being trained by another process. Wait for it, or start a run of another name."
+            in err
+        )
+    assert child.poll() is None
+    child.kill()
+    child.communicate()
+    clearprop("train", "--resume", "small", "--set", "training.epochs=4")  # its lock is gone with it
+    clearprop("train", small, "--name", "whole")
+    assert numbers(run) == numbers(home / "experiments" / "whole")
+
+
+def test_a_killed_sweep(clearprop: Clearprop, process: Start, home: Path) -> None:
+    words = ("train", "iris-sweep", "--set", "training.epochs=40", "--set", "checkpoints.seconds=0")
+    sweep = home / "experiments" / "iris-sweep"
+    child = process(*words)
+    assert wait_for(child, lambda: bool(list((sweep / "lr=0.001,units=25").glob("checkpoints/*"))))
+    child.kill()
+    child.communicate()
+    assert (sweep / "comparison.csv").is_file()
+    err = clearprop("train", "--resume", "iris-sweep", "--seed", 3, code=2).err
+    assert "iris-sweep: a sweep goes on as it began; leave --set, --seed and --workers out" in err
+    out = clearprop("train", "--resume", "iris-sweep").out
+    assert "6/6  lr=0.1,units=25  validation loss" in out
+    clearprop(*words, "--name", "whole")
+    for run in (home / "experiments" / "whole").glob("lr=*"):
+        assert numbers(sweep / run.name) == numbers(run)
+    table = (sweep / "comparison.csv").read_bytes()
+    assert table == (home / "experiments" / "whole" / "comparison.csv").read_bytes()
+    known = "Did you mean 'iris-sweep'? There are: iris-sweep, iris-sweep/lr=0.001,units=25, "
+    assert known in clearprop("train", "--resume", "iris-swep", code=2).err

@@ -117,6 +117,23 @@ def test_eval_of_another_kind_of_file(
     assert words in clearprop("eval", "small", "--data", "file.csv", code=2).err
 
 
+def test_eval_of_data_that_have_changed(clearprop: Clearprop, small: Path, home: Path) -> None:
+    iris_csv(home / "iris.csv", list(range(150)))
+    clearprop("train", small, "--set", 'data={file = "iris.csv", validation = 0.2, scale = "minmax"}')
+    clearprop("eval", "small")
+    iris_csv(home / "iris.csv", list(range(1, 150)))
+    err = clearprop("eval", "small", code=2).err
+    assert "experiments/small: expected the training data that the run began with, got others" in err
+    assert "iris.csv" in clearprop("eval", "small", "--data", "iris.csv").out
+
+
+def test_a_number_that_was_not_finite(clearprop: Clearprop, run: Path) -> None:
+    summary = json.loads((run / "summary.json").read_text())
+    summary["test"]["accuracy"] = None
+    (run / "summary.json").write_text(json.dumps(summary))
+    assert " ".join(clearprop("runs").out.split()).count("not finite") == 1
+
+
 # --- predict ---
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import clearprop as cp
+from clearprop.errors import DataError
 from clearprop.runs.config import RunConfig
 from clearprop.runs.folder import RunFolder
 from clearprop.runs.run import Result, start
@@ -119,13 +120,29 @@ def test_a_sweep(clearprop: Clearprop, home: Path) -> None:
 def test_an_interrupted_sweep(clearprop: Clearprop, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(folder: RunFolder, config: RunConfig) -> Result:
         result = start(folder, config)
-        result.history.stopped = "interrupted"
+        result.summary["status"] = "interrupted"
         return result
 
     monkeypatch.setattr("clearprop.runs.sweep.start", interrupted)
     out = clearprop("train", "iris-sweep", "--set", "training.epochs=1", code=130).out
-    assert "1/6  lr=0.001,units=5  interrupted" in out
+    assert "1/6  lr=0.001,units=5  " in out
     assert "2/6" not in out
+    assert out.endswith("Go on with what is not finished:\nclearprop train --resume iris-sweep\n")
+
+
+def test_a_sweep_in_which_one_fails(
+    clearprop: Clearprop, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(folder: RunFolder, config: RunConfig) -> Result:
+        if config.model.layers[0]["units"] == 5:
+            raise DataError("x: no room.")
+        return start(folder, config)
+
+    monkeypatch.setattr("clearprop.runs.sweep.start", fails)
+    out = clearprop("train", "iris-sweep", "--set", "training.epochs=1", code=2).out
+    assert "5/6  lr=0.1,units=5  failed: x: no room." in out
+    assert "6/6  lr=0.1,units=25  validation loss" in out
+    assert "clearprop train --resume iris-sweep" in out
 
 
 def test_an_interrupt_before_the_first_step_leaves_nothing(

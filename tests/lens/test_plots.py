@@ -344,3 +344,12 @@ def test_matplotlib_waits_until_something_is_drawn() -> None:
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("decades", [1, 2, 4, 14, 30])
+def test_a_logarithmic_axis_has_numbers_on_it(decades):
+    history = cp.History("accuracy")
+    history.steps["loss"] = list(10 ** np.linspace(decades, 0, 50))
+    ax = plot_steps(Figure().subplots(), history, "loss")
+    low, high = ax.get_ylim()
+    assert 2 <= sum(low <= tick <= high for tick in ax.get_yticks()) <= 12

@@ -58,7 +58,7 @@ def numbers() -> Callable[[RunFolder], dict[str, Any]]:
         return {
             "weights": run.weights.read_bytes(),
             "history": [row.rpartition(",")[0] for row in run.history.read_text().splitlines()],
-            "metrics": sorted(json.dumps(line) for line in lines),
+            "metrics": [json.dumps(line) for line in lines],
             "results": [
                 summary.get(key) for key in ("status", "stopped", "steps", "train", "validation", "test")
             ],

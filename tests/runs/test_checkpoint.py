@@ -82,7 +82,9 @@ def train(tmp_path: Path, seconds: float, keep: int, **settings: Any) -> tuple[c
     x, y = rng.normal(size=(20, 3)), rng.integers(0, 2, 20)
     model = cp.Sequential([cp.Dense(2)], input_shape=(3,))
     folder = tmp_path / "checkpoints"
-    cp.fit(model, x, y, epochs=3, batch_size=5, callbacks=[Checkpoints(folder, seconds, keep)], **settings)
+    checkpoints = Checkpoints(folder, seconds, keep)
+    checkpoints.open()
+    cp.fit(model, x, y, epochs=3, batch_size=5, callbacks=[checkpoints], **settings)
     return model, sorted(folder.iterdir())
 
 

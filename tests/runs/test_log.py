@@ -11,14 +11,23 @@ import pytest
 import clearprop as cp
 from clearprop.errors import FileError
 from clearprop.history import History
-from clearprop.runs.log import MetricsLog, write_history
+from clearprop.loop import Training
+from clearprop.runs.log import MetricsLog, to_json, write_history
+
+
+class Opens(cp.Callback):
+    def __init__(self, log: MetricsLog) -> None:
+        self.log = log
+
+    def on_fit_start(self, training: Training) -> None:
+        self.log.open(training.history)
 
 
 def train(log: MetricsLog, **settings: Any) -> cp.History:
     rng = np.random.default_rng(0)
     model = cp.Sequential([cp.Dense(2)], input_shape=(3,))
     x, y = rng.normal(size=(20, 3)), rng.integers(0, 2, 20)
-    return cp.fit(model, x, y, epochs=2, batch_size=10, callbacks=[log], **settings)
+    return cp.fit(model, x, y, epochs=2, batch_size=10, callbacks=[Opens(log), log], **settings)
 
 
 def test_what_is_written_is_the_history(tmp_path: Path) -> None:
@@ -64,3 +73,20 @@ def test_closing_twice() -> None:
     log._file = io.StringIO()
     log.close()
     log.close()
+
+
+def test_a_log_that_cannot_be_opened_again_stays(tmp_path: Path) -> None:
+    """A history whose columns do not fit together is found out before the old lines are gone."""
+    (tmp_path / "m.jsonl").write_text("old\n")
+    history = History("accuracy")
+    history.steps["loss"].append(0.5)
+    with pytest.raises(IndexError):
+        MetricsLog(tmp_path / "m.jsonl").open(history)
+    assert (tmp_path / "m.jsonl").read_text() == "old\n"
+
+
+def test_json_without_infinity() -> None:
+    content = {"a": [1, float("nan")], "b": {"c": -float("inf"), "d": (0.1, True, "x", None)}}
+    expected = {"a": [1, None], "b": {"c": None, "d": [0.1, True, "x", None]}}
+    assert json.loads(to_json(content), parse_constant=pytest.fail) == expected
+    assert json.loads(to_json(content, indent=2), parse_constant=pytest.fail) == expected

@@ -18,7 +18,7 @@ from clearprop.evaluation import evaluate
 from clearprop.files import replace_file
 from clearprop.model import Sequential
 from clearprop.runs.config import make_config
-from clearprop.runs.folder import EXPERIMENTS, RunFolder, all_runs, find_run
+from clearprop.runs.folder import EXPERIMENTS, RunFolder, all_runs, figure, find_run
 from clearprop.runs.prepare import Preprocessing, prepare
 from clearprop.runs.run import measure, predictions_csv
 
@@ -57,7 +57,7 @@ def _row(run: RunFolder) -> list[str]:
         return ["no summary", "", "", "", "", ""]
     status = str(summary.get("status", "?"))
     parts = [summary.get(part) for part in ("train", "validation", "test")]
-    cells = ["" if part is None else f"{list(part.values())[-1]:.4f}" for part in parts]
+    cells = ["" if part is None else figure(list(part.values())[-1]) for part in parts]
     when = str(summary.get("time", ""))[:10]
     return ["not finished" if status == "running" else status, str(summary.get("epochs", "")), *cells, when]
 
@@ -75,7 +75,9 @@ def eval_run(
     config, model = run.read_config(), run.load_model()
     loss = config.make_loss()
     if file is None:
-        results = measure(model, prepare(config.data, config.seed).parts, loss)
+        prepared = prepare(config.data, config.seed)
+        run.check_data(prepared.preprocessing)
+        results = measure(model, prepared.parts, loss)
         Console().print(results_table(results))
         return
     dataset = load_file(file, config.data.label)

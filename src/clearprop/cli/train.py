@@ -13,10 +13,11 @@ from rich.table import Table
 from clearprop.cli.presets import read_preset_or_file
 from clearprop.cli.progress import ProgressBar
 from clearprop.errors import ConfigError
+from clearprop.history import INTERRUPTED
 from clearprop.runs.config import RunConfig, make_config
 from clearprop.runs.folder import COMPARISON, EXPERIMENTS, RunFolder, find_run, new_folder
 from clearprop.runs.run import Result, resume, start
-from clearprop.runs.sweep import best, configurations, run_sweep, selection_part
+from clearprop.runs.sweep import Outcome, best, resume_sweep, run_sweep, selection_part
 
 Folder = Annotated[
     Path, typer.Option("--folder", envvar="CLEARPROP_EXPERIMENTS", help="Where the runs are kept.")
@@ -43,7 +44,9 @@ def train(
     workers: Annotated[int | None, typer.Option(min=1, help="Threads that share every mini-batch.")] = None,
     resume_run: Annotated[
         str | None,
-        typer.Option("--resume", metavar="RUN", help="Continue this run from its last checkpoint."),
+        typer.Option(
+            "--resume", metavar="RUN", help="Continue this run, or sweep, from its last checkpoint."
+        ),
     ] = None,
     overwrite: Annotated[
         bool,
@@ -61,30 +64,46 @@ def train(
     all_changes += [] if seed is None else [f"seed={seed}"]
     all_changes += [] if workers is None else [f"training.workers={workers}"]
     console = Console()
-    signal.signal(
-        signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT)
-    )  # a cluster's notice is a Ctrl-C
-    if resume_run is not None:
-        if what is not None or name is not None or overwrite:
-            raise ConfigError(
-                "train: --resume takes a run's name alone; leave the preset, --name and --overwrite out."
-            )
-        run = find_run(folder, resume_run)
-        config = run.read_config(tuple(all_changes))
-        _finish(_with_bar(console, lambda bar: resume(run, config, [bar])), config, console)
-        return
+    # a cluster's notice is a Ctrl-C
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    if resume_run is None:
+        _start(folder, what, name, all_changes, overwrite, console)
+    elif what is not None or name is not None or overwrite:
+        raise ConfigError(
+            "train: --resume takes a run's name alone; leave the preset, --name and --overwrite out."
+        )
+    else:
+        _resume(folder, resume_run, all_changes, console)
+
+
+def _start(
+    folder: Path, what: str | None, name: str | None, changes: list[str], overwrite: bool, console: Console
+) -> None:
     if what is None:
         raise ConfigError("train: expected a preset or a TOML file, such as: clearprop train iris")
     tables, default_name = read_preset_or_file(what)
-    config = make_config(tables, what, all_changes)
-    todo = configurations(config) if config.sweep else []
-    run = new_folder(folder, name or default_name, overwrite)
-    if run.name != (name or default_name):
-        _say(console, f"{folder / (name or default_name)} exists; this run is {run.name}.")
-    if todo:
-        _finish_sweep(run, run_sweep(run, todo, lambda line: _say(console, line)), console)
+    config = make_config(tables, what, changes)
+    wanted = name or default_name
+    run = new_folder(folder, wanted, overwrite)
+    if run.name != wanted:
+        _say(console, f"{folder / wanted} exists; this run is {run.name}.")
+    if config.sweep:
+        _finish_sweep(run, run_sweep(run, config, lambda line: _say(console, line)), console)
     else:
         _finish(_with_bar(console, lambda bar: start(run, config, [bar], overwrite)), config, console)
+
+
+def _resume(folder: Path, name: str, changes: list[str], console: Console) -> None:
+    run = find_run(folder, name, sweeps=True)
+    if run.config.is_file():
+        config = run.read_config(tuple(changes))
+        _finish(_with_bar(console, lambda bar: resume(run, config, [bar])), config, console)
+    elif changes:
+        raise ConfigError(
+            f"{run.path}: a sweep goes on as it began; leave --set, --seed and --workers out, or start a new one."
+        )
+    else:
+        _finish_sweep(run, resume_sweep(run, lambda line: _say(console, line)), console)
 
 
 def _with_bar(console: Console, work: Any) -> Result:
@@ -99,7 +118,7 @@ def _with_bar(console: Console, work: Any) -> Result:
 def _finish(result: Result, config: RunConfig, console: Console) -> None:
     """The table at the end, and where things are."""
     summary, folder = result.summary, result.folder
-    if result.history.stopped == "interrupted":
+    if result.history.stopped == INTERRUPTED:
         _say(console, f"Interrupted after {summary['steps']} steps. Continue with:")
         _say(console, f"clearprop train --resume {folder.handle}")
         raise typer.Exit(130)
@@ -117,16 +136,16 @@ def _finish(result: Result, config: RunConfig, console: Console) -> None:
         _say(console, f"{what:<10}{path}")
 
 
-def _finish_sweep(
-    run: RunFolder, results: list[tuple[dict[str, Any], Result | None]], console: Console
-) -> None:
+def _finish_sweep(sweep: RunFolder, outcomes: list[Outcome], console: Console) -> None:
     """Which combination did best, and where the comparison is."""
-    if (found := best(results)) is not None:
-        part = selection_part(found[1].summary)
-        _say(console, f"lowest loss on {part}: {found[1].folder.name}")
-    _say(console, f"comparison  {run.path / COMPARISON}")
-    if any(result is not None and result.history.stopped == "interrupted" for _, result in results):
-        raise typer.Exit(130)
+    if (found := best(outcomes)) is not None:
+        _say(console, f"lowest loss on {selection_part(found.summary)}: {found.folder.name}")
+    _say(console, f"comparison  {sweep.path / COMPARISON}")
+    states = {outcome.summary["status"] for outcome in outcomes}
+    if states & {INTERRUPTED, "failed"}:
+        _say(console, "Go on with what is not finished:")
+        _say(console, f"clearprop train --resume {sweep.handle}")
+        raise typer.Exit(130 if INTERRUPTED in states else 2)
 
 
 def _say(console: Console, line: str) -> None:

@@ -139,7 +139,9 @@ def _finished(ax: "Axes", x: str, what: str, lines: list[Points]) -> "Axes":
     logarithmic = what != "accuracy" and ys.min() > 0 and ys.max() > LOG_FROM * ys.min()
     if logarithmic:
         ax.set_yscale("log")
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        low, high = ax.get_ylim()
+        subs = (1, 2, 5) if high < 1e3 * low else (1,)  # over many decades, some powers of ten
+        ax.yaxis.set_major_locator(LogLocator(subs=subs, numticks=9))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
         ax.yaxis.set_minor_formatter(NullFormatter())
     if what == "accuracy":

@@ -90,8 +90,9 @@ def _with_arrays(value: Any, arrays: Mapping[str, Array]) -> Any:
 class Checkpoints(Callback):
     """Write the state when `seconds` have passed since the last time, and at the end; keep the newest few.
 
-    A state whose parameters are not finite is never written: the last good one stays. The callbacks' states are
-    kept by their classes' names, so that a run may go on with others than before; see `callback_states`.
+    `open` makes the folder, and is called when training begins. A state whose parameters are not finite is never
+    written: the last good one stays. The callbacks' states are kept by their classes' names, so that a run may go on
+    with others than before; see `callback_states`.
 
     Parameters
     ----------
@@ -106,7 +107,8 @@ class Checkpoints(Callback):
         self.folder, self.seconds, self.keep = folder, seconds, keep
         self._last = monotonic()
 
-    def on_fit_start(self, training: Training) -> None:
+    def open(self) -> None:
+        """Make the folder, and count the seconds from now."""
         make_folder(self.folder)
         self._last = monotonic()
 

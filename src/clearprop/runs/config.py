@@ -111,6 +111,13 @@ class RunConfig(Table):
     def make_optimizer(self) -> Optimizer:
         return make_optimizer(self.optimizer)
 
+    def anchored(self) -> Self:
+        """The same with the data's file by its absolute path, which holds wherever the run is resumed from."""
+        if self.data.file is None:
+            return self
+        file = str(Path(self.data.file).absolute())
+        return self.model_copy(update={"data": self.data.model_copy(update={"file": file})})
+
     def plain(self) -> dict[str, Any]:
         """The configuration as plain values, as they stand in a file; what is not set is left out."""
         plain = self.model_dump(exclude_none=True)

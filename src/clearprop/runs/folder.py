@@ -2,8 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -15,11 +16,18 @@ from clearprop.files import make_folder, replace_file
 from clearprop.model import Sequential
 from clearprop.names import nearest
 from clearprop.runs.config import RunConfig, make_config, read_toml
+from clearprop.runs.log import to_json
 from clearprop.runs.prepare import Preprocessing
 from clearprop.storage import load
 
+if sys.platform != "win32":
+    import fcntl
+
 EXPERIMENTS = Path("experiments")
-COMPARISON = "comparison.csv"  # a sweep's folder has it
+CONFIG = "config.toml"  # a run's folder has it
+SWEEP = "sweep.toml"  # a sweep's folder has it
+COMPARISON = "comparison.csv"
+LOCK = ".lock"
 
 
 class RunFolder:
@@ -33,7 +41,8 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.config = path / "config.toml"
+        self.config = path / CONFIG
+        self.sweep = path / SWEEP
         self.preprocessing = path / "preprocessing.json"
         self.metrics = path / "metrics.jsonl"
         self.history = path / "history.csv"
@@ -51,15 +60,47 @@ class RunFolder:
         """What to call the run on the command line: its name, or its path where that is not enough."""
         return quote(self.name if self.path.parent == EXPERIMENTS else str(self.path))
 
-    def write_config(self, config: RunConfig) -> None:
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training in the folder; a process that is killed lets go of it, too.
+
+        Where the system or the disk knows no locks, nothing is kept.
+
+        Raises
+        ------
+        FileError
+            If another process trains there.
+        """
+        if sys.platform == "win32":
+            yield
+            return
+        try:
+            file = (self.path / LOCK).open("a")
+        except OSError as error:
+            raise FileError(
+                f"{self.path}: the folder could not be locked ({error.strerror}). Choose one that you may write to."
+            ) from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise FileError(
+                    f"{self.path}: is being trained by another process. Wait for it, or start a run of another name."
+                ) from None
+            except OSError:  # a disk in the network without locks
+                pass
+            yield
+
+    def write_config(self, config: RunConfig, path: Path | None = None) -> None:
+        """Into config.toml, or a sweep's into `sweep`."""
         text = tomli_w.dumps(config.plain())
-        replace_file(self.config, lambda file: file.write(text.encode()))
+        replace_file(path or self.config, lambda file: file.write(text.encode()))
 
     def read_config(self, changes: tuple[str, ...] = ()) -> RunConfig:
         return make_config(read_toml(self.config), str(self.config), changes)
 
     def write_json(self, path: Path, content: Mapping[str, Any]) -> None:
-        text = json.dumps(content, indent=2) + "\n"
+        text = to_json(content, indent=2) + "\n"
         replace_file(path, lambda file: file.write(text.encode()))
 
     def read_summary(self) -> dict[str, Any]:
@@ -76,6 +117,14 @@ class RunFolder:
                 f"{self.preprocessing}: not as clearprop wrote it ({error!r}). Train again."
             ) from None
 
+    def check_data(self, now: Preprocessing) -> None:
+        """Refuse training data that are not those the run began with."""
+        if self.preprocessing.is_file() and self.read_preprocessing().train_sha256 != now.train_sha256:
+            raise DataError(
+                f"{self.path}: expected the training data that the run began with, got others: they have changed "
+                "since. Bring them back, or train a new run."
+            )
+
     def load_model(self) -> Sequential:
         if not self.weights.is_file():
             raise FileError(
@@ -84,9 +133,11 @@ class RunFolder:
         return load(self.weights)
 
     def clear(self) -> None:
-        """Remove everything in the folder."""
+        """Remove everything in the folder but its lock."""
         try:
             for path in self.path.iterdir():
+                if path.name == LOCK:
+                    continue
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)
                 else:
@@ -104,6 +155,8 @@ class RunFolder:
     def remove_if_empty(self) -> None:
         """A run that was refused before its first step leaves no folder behind."""
         with suppress(OSError):
+            if [path.name for path in self.path.iterdir()] == [LOCK]:
+                (self.path / LOCK).unlink()
             self.path.rmdir()
 
 
@@ -124,7 +177,7 @@ def new_folder(experiments: Path, name: str, overwrite: bool = False) -> RunFold
     make_folder(experiments)
     path = experiments / name
     if overwrite and path.is_dir():
-        if any(path.iterdir()) and not any((path / file).is_file() for file in ("config.toml", COMPARISON)):
+        if any(path.iterdir()) and not any((path / file).is_file() for file in (CONFIG, SWEEP, COMPARISON)):
             raise ConfigError(
                 f"{path}: holds no clearprop run, so it is not overwritten. Choose another --name."
             )
@@ -143,18 +196,20 @@ def new_folder(experiments: Path, name: str, overwrite: bool = False) -> RunFold
             ) from None
 
 
-def find_run(experiments: Path, name: str) -> RunFolder:
-    """A run by its name or its folder's path.
+def find_run(experiments: Path, name: str, sweeps: bool = False) -> RunFolder:
+    """A run, or with `sweeps` also a sweep, by its name or its folder's path.
 
     Raises
     ------
     ConfigError
         With the nearest name, if there is no such run.
     """
+    files = (CONFIG, SWEEP) if sweeps else (CONFIG,)
     for path in (experiments / name, Path(name)):
-        if (path / "config.toml").is_file():
+        if any((path / file).is_file() for file in files):
             return RunFolder(path)
-    known = [str(run.path.relative_to(experiments)) for run in all_runs(experiments)]
+    found = sorted(path.parent for file in files for path in experiments.glob(f"**/{file}"))
+    known = [str(path.relative_to(experiments)) for path in found]
     near = nearest(name, known)
     hint = f" Did you mean {near!r}?" if near else ""
     there = (
@@ -165,7 +220,7 @@ def find_run(experiments: Path, name: str) -> RunFolder:
 
 def all_runs(experiments: Path) -> list[RunFolder]:
     """Every run in the folder, sweeps' runs included, by name."""
-    return [RunFolder(path.parent) for path in sorted(experiments.glob("**/config.toml"))]
+    return [RunFolder(path.parent) for path in sorted(experiments.glob(f"**/{CONFIG}"))]
 
 
 def _read_json(path: Path) -> Any:
@@ -177,3 +232,8 @@ def _read_json(path: Path) -> Any:
         ) from None
     except ValueError as error:
         raise DataError(f"{path}: not valid JSON ({error}). Train again, or restore the file.") from None
+
+
+def figure(value: float | None) -> str:
+    """A number of a summary, in words: null stands for one that was not finite."""
+    return "not finite" if value is None else f"{value:.4f}"

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from math import isfinite
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,7 +19,8 @@ from clearprop.loop import Training
 class MetricsLog(Callback):
     """One JSON line a step and an epoch: {"kind": "step", "step": 1, "loss": …}.
 
-    A resumed run's lines are first written again from its checkpoint, so that none is missing or twice there.
+    `open` opens the file when training begins. A resumed run's lines are first written again from its checkpoint, in
+    the order in which they came, so that none is missing or twice there.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,22 +28,23 @@ class MetricsLog(Callback):
         self._file: TextIO | None = None
         self._watched = 0
 
-    def on_fit_start(self, training: Training) -> None:
+    def open(self, history: History) -> None:
+        """Open the file, and write what a resumed run has done so far."""
+        rows = [("step", _step(history, step)) for step in range(1, len(history.steps["loss"]) + 1)]
+        rows += [("watched", row) for row in history.watched] + [("epoch", row) for row in history.epochs]
+        rows.sort(key=lambda row: row[1]["step"])  # stable: within a step as they are added here
         try:
             self._file = self.path.open("w", encoding="utf-8")
         except OSError as error:
-            raise FileError(f"{self.path}: the log could not be opened ({error.strerror}).") from error
-        history = training.history
-        for step in range(1, len(history.steps["loss"]) + 1):
-            self._write_step(history, step)
-        for row in history.watched:
-            self._write("watched", row)
-        for row in history.epochs:
-            self._write("epoch", row)
+            raise FileError(
+                f"{self.path}: the log could not be opened ({error.strerror}). Make it a file that you may write to."
+            ) from error
+        for kind, row in rows:
+            self._write(kind, row)
         self._watched = len(history.watched)
 
     def on_step_end(self, training: Training) -> None:
-        self._write_step(training.history, training.step)
+        self._write("step", _step(training.history, training.step))
         for row in training.history.watched[self._watched :]:
             self._write("watched", row)
         self._watched = len(training.history.watched)
@@ -60,20 +63,19 @@ class MetricsLog(Callback):
                 self._file.close()
             self._file = None
 
-    def _write_step(self, history: History, step: int) -> None:
-        self._write(
-            "step", {"step": step} | {name: values[step - 1] for name, values in history.steps.items()}
-        )
-
     def _write(self, kind: str, row: dict[str, Any]) -> None:
         if self._file is not None:
             with _sentence(self.path):
-                self._file.write(json.dumps({"kind": kind, **row}) + "\n")
+                self._file.write(to_json({"kind": kind, **row}) + "\n")
 
     def _flush(self) -> None:
         if self._file is not None:
             with _sentence(self.path):
                 self._file.flush()
+
+
+def _step(history: History, step: int) -> dict[str, float]:
+    return {"step": step} | {name: values[step - 1] for name, values in history.steps.items()}
 
 
 @contextmanager
@@ -95,3 +97,23 @@ def write_history(path: Path, history: History) -> None:
     writer.writeheader()
     writer.writerows(history.epochs)
     replace_file(path, lambda file: file.write(text.getvalue().encode()))
+
+
+def to_json(content: Any, indent: int | None = None) -> str:
+    """JSON, which has no infinity and no NaN: null stands for them.
+
+    >>> to_json({"loss": float("inf"), "accuracy": 0.5})
+    '{"loss": null, "accuracy": 0.5}'
+    """
+    try:
+        return json.dumps(content, indent=indent, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(content), indent=indent)
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not isfinite(content) else content

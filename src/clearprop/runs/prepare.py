@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ class Preprocessing:
     class_names: tuple[str, ...] | None = None
     feature_names: tuple[str, ...] | None = None
     image_shape: Shape | None = None
+    train_sha256: str = ""  # of the training part's bytes, before any scaling
 
     def apply(self, x: Array) -> Array:
         return x if self.scaling is None else self.scaling.transform(x)
@@ -59,6 +61,7 @@ class Preprocessing:
             "class_names": self.class_names,
             "feature_names": self.feature_names,
             "image_shape": self.image_shape,
+            "train_sha256": self.train_sha256,
         }
 
     @classmethod
@@ -68,9 +71,8 @@ class Preprocessing:
 
         arrays = {name: np.array(values) for name, values in plain["scaling"].items()}
         scaling = SCALINGS[plain["scale"]].from_arrays(arrays) if arrays else None
-        return cls(
-            plain["scale"], scaling, maybe("class_names"), maybe("feature_names"), maybe("image_shape")
-        )
+        names = maybe("class_names"), maybe("feature_names")
+        return cls(plain["scale"], scaling, *names, maybe("image_shape"), plain["train_sha256"])
 
 
 @dataclass(frozen=True)
@@ -97,10 +99,23 @@ def prepare(table: DataTable, seed: int) -> Prepared:
     raw = _cut(dataset, table, seed)
     scaling = None if table.scale == "none" else SCALINGS[table.scale].fit(raw["train"].x)
     preprocessing = Preprocessing(
-        table.scale, scaling, dataset.class_names, dataset.feature_names, dataset.image_shape
+        table.scale,
+        scaling,
+        dataset.class_names,
+        dataset.feature_names,
+        dataset.image_shape,
+        _sha256(raw["train"]),
     )
     parts = {name: Pair(preprocessing.apply(part.x), part.y) for name, part in raw.items()}
     return Prepared(parts, raw, preprocessing, dataset.note)
+
+
+def _sha256(part: Pair) -> str:
+    digest = sha256()
+    for array in part:
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _cut(dataset: Dataset, table: DataTable, seed: int) -> dict[str, Pair]:

@@ -1,7 +1,8 @@
 """One training run, from its configuration to a folder that tells everything about it."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
@@ -18,7 +19,7 @@ from clearprop.data import Pair
 from clearprop.divergence import where_not_finite
 from clearprop.errors import ConfigError, DivergedError
 from clearprop.evaluation import evaluate
-from clearprop.history import History
+from clearprop.history import INTERRUPTED, History
 from clearprop.loop import Training
 from clearprop.losses import Loss
 from clearprop.model import Sequential
@@ -60,11 +61,13 @@ def start(
     ClearpropError
         Whatever is wrong, in a sentence; a DivergedError's names the last good checkpoint.
     """
-    try:
-        return _run(folder, config, None, callbacks, overwrite)
-    except BaseException:
-        folder.remove_if_empty()
-        raise
+    with folder.locked():
+        try:
+            prepared = prepare(config.data, config.seed)
+            return _run(folder, config.anchored(), prepared, None, callbacks, overwrite)
+        except BaseException:
+            folder.remove_if_empty()
+            raise
 
 
 def resume(folder: RunFolder, config: RunConfig, callbacks: Sequence[Callback] = ()) -> Result:
@@ -74,17 +77,23 @@ def resume(folder: RunFolder, config: RunConfig, callbacks: Sequence[Callback] =
     ------
     ConfigError
         If the run is finished, or its configuration differs from the one it began with in more than how to go on.
+    DataError
+        If the training data have changed since it began.
+    FileError
+        If another process trains it.
     """
-    old, path = folder.read_config(), latest(folder.checkpoints)
-    _refuse_another(folder, old, config)
-    state = None if path is None else load_state(path)
-    if state is not None:
-        _refuse_finished(folder, old, config, state["progress"]["epoch"])
-        if config.training.early_stopping != old.training.early_stopping:
-            state["history"]["stopped"] = ""  # with more patience it goes on
-        if config.optimizer != old.optimizer:  # the state's rate would win over the new one
+    with folder.locked():
+        old, config = folder.read_config().anchored(), config.anchored()
+        _refuse_another(folder, old, config)
+        path = latest(folder.checkpoints)
+        state = None if path is None else load_state(path)
+        _refuse_finished(folder, old, config, state)
+        if state is not None and config.optimizer != old.optimizer:
+            # the state's rate would win over the new one
             state["optimizer"]["lr"] = np.array(config.make_optimizer().lr)
-    return _run(folder, config, state, callbacks)
+        prepared = prepare(config.data, config.seed)
+        folder.check_data(prepared.preprocessing)
+        return _run(folder, config, prepared, state, callbacks)
 
 
 def _refuse_another(folder: RunFolder, old: RunConfig, new: RunConfig) -> None:
@@ -106,11 +115,18 @@ def _refuse_another(folder: RunFolder, old: RunConfig, new: RunConfig) -> None:
             )
 
 
-def _refuse_finished(folder: RunFolder, old: RunConfig, new: RunConfig, epoch: int) -> None:
-    summary = folder.read_summary()
+def _refuse_finished(
+    folder: RunFolder, old: RunConfig, new: RunConfig, state: Mapping[str, Any] | None
+) -> None:
+    summary = folder.read_summary() if folder.summary.is_file() else {}
     if summary.get("status") != "finished":
         return
-    if epoch >= new.training.epochs:
+    if state is None:
+        raise ConfigError(
+            f"{folder.path}: the run is finished and its checkpoints are gone, so that nothing is left to go on from. "
+            f"Start a new run: clearprop train {quote(str(folder.config))}"
+        )
+    if state["progress"]["epoch"] >= new.training.epochs:
         raise ConfigError(
             f"{folder.path}: all {new.training.epochs} epochs are done. To train on, ask for more: "
             f"clearprop train --resume {folder.handle} --set training.epochs={2 * new.training.epochs}"
@@ -129,14 +145,28 @@ def build(config: RunConfig, prepared: Prepared) -> Sequential:
 
 
 class _Begin(Callback):
-    """Write what a run starts with, once nothing can be refused any more."""
+    """Write what a run starts with, once nothing can be refused any more: the last of the callbacks.
 
-    def __init__(self, folder: RunFolder, config: RunConfig, prepared: Prepared, overwrite: bool) -> None:
+    The folder of checkpoints and the log may still be refused; so they come before what tells about the run.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: RunConfig,
+        prepared: Prepared,
+        checkpoints: Checkpoints,
+        log: MetricsLog,
+        overwrite: bool,
+    ) -> None:
         self.folder, self.config, self.prepared, self.overwrite = folder, config, prepared, overwrite
+        self.checkpoints, self.log = checkpoints, log
 
     def on_fit_start(self, training: Training) -> None:
         if self.overwrite:
             self.folder.clear()
+        self.checkpoints.open()
+        self.log.open(training.history)
         self.folder.remove_torn()
         self.folder.write_config(self.config)
         self.folder.write_json(self.folder.preprocessing, self.prepared.preprocessing.to_plain())
@@ -146,31 +176,28 @@ class _Begin(Callback):
 def _run(
     folder: RunFolder,
     config: RunConfig,
+    prepared: Prepared,
     state: dict[str, Any] | None,
     callbacks: Sequence[Callback],
     overwrite: bool = False,
 ) -> Result:
-    prepared = prepare(config.data, config.seed)
     model, loss = build(config, prepared), config.make_loss()
     _check_monitors(config, prepared, loss)
-    t = config.training
-    if (
-        t.workers is None and t.blas_threads is None
-    ):  # pinned, so that a resumed run adds up in the same order
-        t.workers, t.blas_threads = choose_threads(model, t.batch_size)
-    begin = _Begin(folder, config, prepared, overwrite)
+    config = _with_threads(config, model)
     try:
-        history = _fit(folder, config, prepared, model, loss, state, begin, callbacks)
-        if history.stopped == "interrupted":
-            summary = _facts(config, model, "interrupted") | _progress(history)
+        with closing(MetricsLog(folder.metrics)) as log:
+            kept = _callbacks(folder, config, prepared, log, callbacks, overwrite)
+            history = _fit(config, prepared, model, loss, state, kept)
+        if history.stopped == INTERRUPTED:
+            summary = _facts(config, model, INTERRUPTED) | _progress(history)
             folder.write_json(folder.summary, summary)
             return Result(folder, history, summary)
         results = measure(model, prepared.parts, loss)
         _check_results(results, model, prepared, loss, len(history.steps["loss"]))
     except DivergedError as error:
         folder.write_json(folder.summary, {"status": "diverged", "reason": str(error), "seed": config.seed})
-        kept = latest(folder.checkpoints)
-        good = f"The last good checkpoint is {kept}." if kept else "It came before the first checkpoint."
+        newest = latest(folder.checkpoints)
+        good = f"The last good checkpoint is {newest}." if newest else "It came before the first checkpoint."
         raise DivergedError(f"{error} {good}") from None
     model.save(folder.weights)
     write_history(folder.history, history)
@@ -178,6 +205,16 @@ def _run(
     summary = _facts(config, model, "finished") | _progress(history) | results
     folder.write_json(folder.summary, summary)  # the last file: a run that is killed before can be resumed
     return Result(folder, history, summary)
+
+
+def _with_threads(config: RunConfig, model: Sequential) -> RunConfig:
+    """The threads are pinned, so that a resumed run adds up in the same order."""
+    t = config.training
+    if t.workers is not None or t.blas_threads is not None:
+        return config
+    workers, blas_threads = choose_threads(model, t.batch_size)
+    pinned = t.model_copy(update={"workers": workers, "blas_threads": blas_threads})
+    return config.model_copy(update={"training": pinned})
 
 
 def _check_monitors(config: RunConfig, prepared: Prepared, loss: Loss) -> None:
@@ -204,52 +241,53 @@ def _check_results(
             )
 
 
-def _fit(
+def _callbacks(
     folder: RunFolder,
+    config: RunConfig,
+    prepared: Prepared,
+    log: MetricsLog,
+    callbacks: Sequence[Callback],
+    overwrite: bool,
+) -> list[Callback]:
+    """BestWeights comes after Checkpoints: the last checkpoint is of the last step, before the best comes back."""
+    t = config.training
+    checkpoints = Checkpoints(folder.checkpoints, config.checkpoints.seconds, config.checkpoints.keep)
+    early = [] if t.early_stopping is None else [EarlyStopping(**t.early_stopping.model_dump())]
+    best = [] if t.best_weights is None else [BestWeights(t.best_weights)]
+    begin = _Begin(folder, config, prepared, checkpoints, log, overwrite)
+    return [checkpoints, log, *early, *best, *callbacks, begin]
+
+
+def _fit(
     config: RunConfig,
     prepared: Prepared,
     model: Sequential,
     loss: Loss,
     state: dict[str, Any] | None,
-    begin: Callback,
     callbacks: Sequence[Callback],
 ) -> History:
     t = config.training
-    log = MetricsLog(folder.metrics)
-    checkpoints = Checkpoints(folder.checkpoints, config.checkpoints.seconds, config.checkpoints.keep)
-    # BestWeights comes after Checkpoints: the last checkpoint is of the last step, before the best comes back
-    kept: list[Callback] = [begin, checkpoints, log]
-    if t.early_stopping is not None:
-        kept.append(EarlyStopping(**t.early_stopping.model_dump()))
-    if t.best_weights is not None:
-        kept.append(BestWeights(t.best_weights))
-    kept.extend(callbacks)
-    if state is not None:
-        state = state | {"callbacks": callback_states(state, kept)}
-    try:
-        return fit(
-            model,
-            *prepared.parts["train"],
-            loss=loss,
-            optimizer=config.make_optimizer(),
-            epochs=t.epochs,
-            batch_size=t.batch_size,
-            watch={name: part for name, part in prepared.parts.items() if name != "train"},
-            evaluate_every=t.evaluate_every,
-            l1=t.l1,
-            l2=t.l2,
-            clip_norm=t.clip_norm,
-            clip_value=t.clip_value,
-            shuffle=t.shuffle,
-            drop_last=t.drop_last,
-            callbacks=kept,
-            seed=config.seed,
-            workers=t.workers,
-            blas_threads=t.blas_threads,
-            resume=state,
-        )
-    finally:
-        log.close()
+    return fit(
+        model,
+        *prepared.parts["train"],
+        loss=loss,
+        optimizer=config.make_optimizer(),
+        epochs=t.epochs,
+        batch_size=t.batch_size,
+        watch={name: part for name, part in prepared.parts.items() if name != "train"},
+        evaluate_every=t.evaluate_every,
+        l1=t.l1,
+        l2=t.l2,
+        clip_norm=t.clip_norm,
+        clip_value=t.clip_value,
+        shuffle=t.shuffle,
+        drop_last=t.drop_last,
+        callbacks=callbacks,
+        seed=config.seed,
+        workers=t.workers,
+        blas_threads=t.blas_threads,
+        resume=None if state is None else state | {"callbacks": callback_states(state, callbacks)},
+    )
 
 
 def measure(model: Sequential, parts: dict[str, Pair], loss: Loss) -> dict[str, Any]:
