@@ -31,7 +31,7 @@ def nothing_left(home: Path) -> bool:
         (["iris", "--set", "data.file=x.csv"], "iris: data: expected either name, a known data set, or file, a path"),
         (["iris", "--set", "data.test=0.95"], "data: expected validation and test to leave rows for training"),
         (["iris", "--set", "model.layers.1.units=2"], "expected labels from 0 to 1, got 2"),
-        (["iris", "--set", "loss=squared_error"], "squared_error wants targets of shape (N, 3)"),
+        (["iris", "--set", "loss=squared_error"], "squared_error predicts numbers, and the labels are names"),
         (["mnist-mlp"], "there is no such file"),
         (["iris-sweep", "--set", 'sweep={"optimizer.lr" = [0.1, 0]}'], "sweep, lr=0: "),
         (["own.toml"], "flowers.csv, line 2: expected 3 cells as in the first line, got 2. Mend or delete this line."),

@@ -152,14 +152,14 @@ def test_predictions(clearprop: Clearprop, run: Path, home: Path) -> None:
 
 
 def test_a_file_with_the_labels_is_refused(clearprop: Clearprop, run: Path, home: Path) -> None:
-    (home / "predictions.csv").write_text("precious")
+    (home / "predictions.csv").write_text("Id,Category\n0,9\n")
     iris_csv(home / "named.csv", [1, 2])
     (home / "five.csv").write_text("1,2,3,4,5\n")
     assert "expected a number, got 'setosa'" in clearprop("predict", "small", "named.csv", code=2).err
     err = clearprop("predict", "small", "five.csv", code=2).err
     assert "five.csv: expected 4 features for each example, as the run was trained on, got 5." in err
     assert "For predict the file holds the features alone, for eval the label, too." in err
-    assert (home / "predictions.csv").read_text() == "precious"
+    assert (home / "predictions.csv").read_text() == "Id,Category\n0,9\n"
 
 
 def test_a_failed_write_keeps_the_old_predictions(
@@ -203,3 +203,43 @@ def test_a_run_that_is_not_there(clearprop: Clearprop, run: Path) -> None:
     for words in (["eval", "smal"], ["predict", "smal", "x.csv"]):
         assert "no run 'smal' in experiments. Did you mean 'small'?" in clearprop(*words, code=2).err
     assert "gone.csv" in clearprop("predict", "small", "gone.csv", code=2).err
+
+
+def test_predictions_replace_predictions_and_nothing_else(
+    clearprop: Clearprop, run: Path, home: Path
+) -> None:
+    (home / "x.csv").write_text("5.1,3.5,1.4,0.2\n")
+    for out in ("x.csv", "notes.csv"):
+        (home / "notes.csv").write_text("precious\n")
+        before = (home / out).read_text()
+        assert (
+            "what lies there are no predictions"
+            in clearprop("predict", "small", "x.csv", "--out", out, code=2).err
+        )
+        assert (home / out).read_text() == before
+    (home / "old.csv").write_text("Id,Category\n0,9\n")
+    said = clearprop("predict", "small", "x.csv", "--out", "old.csv").out
+    assert (home / "old.csv").read_text() != "Id,Category\n0,9\n"
+    assert "0 = setosa, 1 = versicolor, 2 = virginica" in said
+
+
+def test_named_columns_are_put_in_the_order_of_training(clearprop: Clearprop, run: Path, home: Path) -> None:
+    rows, names = load("iris").train.x[::10], load("iris").feature_names
+    assert names is not None
+
+    def predicted(order: list[int], head: list[str]) -> str:
+        lines = [",".join(head), *(",".join(f"{row[k]}" for k in order) for row in rows)]
+        (home / "x.csv").write_text("\n".join(lines) + "\n")
+        clearprop("predict", "small", "x.csv")
+        return (home / "predictions.csv").read_text()
+
+    straight = predicted([0, 1, 2, 3], list(names))
+    assert predicted([3, 1, 0, 2], [names[k] for k in (3, 1, 0, 2)]) == straight
+    (home / "x.csv").write_text("a,b,c,d\n1,2,3,4\n")
+    err = clearprop("predict", "small", "x.csv", code=2).err
+    assert f"expected the columns {', '.join(names)}, as in training, got a, b, c, d" in err
+
+
+def test_a_file_that_is_meant_by_its_name_alone(clearprop: Clearprop, home: Path) -> None:
+    (home / "toy.toml").write_text("seed = 1\n")
+    assert "no preset 'toy', but a file toy.toml" in clearprop("train", "toy", code=2).err

@@ -225,9 +225,9 @@ def test_features_alone(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", X)
     np.savez(tmp_path / "a.npz", x=X, other=Y)
     np.savez(tmp_path / "b.npz", data=X)
-    assert read_features(tmp_path / "a.csv").tolist() == [[1, 2], [3, 4]]
-    np.testing.assert_array_equal(read_features(tmp_path / "a.npy"), X)
-    np.testing.assert_array_equal(read_features(tmp_path / "a.npz"), X)
+    assert read_features(tmp_path / "a.csv")[0].tolist() == [[1, 2], [3, 4]]
+    np.testing.assert_array_equal(read_features(tmp_path / "a.npy")[0], X)
+    np.testing.assert_array_equal(read_features(tmp_path / "a.npz")[0], X)
     with pytest.raises(DataError, match=r"b.npz: expected an array x, got data\. Save it with np\.savez"):
         read_features(tmp_path / "b.npz")
 

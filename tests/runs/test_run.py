@@ -86,7 +86,7 @@ def test_watched_between_epochs_goes_into_the_log(iris: Make, folder: New) -> No
             "training.best_weights=validation_acuracy",
             r"training.best_weights: unknown column 'validation_acuracy'. Did you mean 'validation_accuracy'\?",
         ),
-        ("data.validation=0", r"training.best_weights: unknown column 'validation_loss'"),
+        ("data.validation=0", r"training.best_weights: 'validation_loss' needs a validation part"),
         (
             "training.early_stopping.monitor=lost",
             r"training.early_stopping.monitor: unknown column 'lost'. Did you mean",
@@ -108,7 +108,7 @@ def test_a_column_that_is_not_there_is_refused_before_the_first_step(
         (["data.name=irs"], ConfigError),
         (["data.name=mnist"], DataError),
         (["model.layers.2.units=2"], DataError),
-        (['loss="squared_error"', "training.best_weights=loss"], DataError),
+        (['loss="squared_error"', "training.best_weights=loss"], ConfigError),
         (['model.layers=[{type = "Reshape", shape = [3, 3]}]'], ShapeError),
     ],
 )

@@ -32,5 +32,9 @@ def read_preset_or_file(name: str) -> tuple[dict[str, Any], str]:
         of_run = path.name == "config.toml"  # in experiments/iris/, say
         return read_toml(path), path.absolute().parent.name if of_run else path.stem
     if name not in preset_names():
+        if path.with_name(f"{path.name}.toml").is_file():
+            raise ConfigError(
+                f"train: no preset {name!r}, but a file {name}.toml. To use it: clearprop train {name}.toml"
+            )
         raise unknown("train", "preset", name, preset_names())
     return read_toml(FOLDER / f"{name}.toml"), name

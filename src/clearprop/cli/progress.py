@@ -1,4 +1,4 @@
-"""The progress of a run: a bar on a terminal, a line now and then in a file."""
+"""The progress of a run: a line now and then, and on a terminal a bar."""
 
 import sys
 from time import perf_counter
@@ -8,15 +8,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from clearprop.callbacks import Callback
 from clearprop.loop import Training
+from clearprop.runs.folder import figure
 
 REFRESH = 0.1  # seconds between two drawings
-LINES = 10  # about so many lines where there is no terminal
+LINES = 10  # about so many stay
 
 
 class ProgressBar(Callback):
     """Epoch, loss, metric, samples a second and the time left.
 
-    A terminal gets a bar that moves; a file or a pipe gets about ten lines, one an epoch at the most.
+    About ten lines stay, one an epoch at the most; a terminal gets a bar that moves below them, too.
     """
 
     def __init__(self, console: Console) -> None:
@@ -36,11 +37,11 @@ class ProgressBar(Callback):
 
     def on_fit_start(self, training: Training) -> None:
         self._began = (perf_counter(), training.step)
-        if not self.moving:
+        if training.epoch < training.settings.epochs:
             self.console.print(
                 f"epoch, loss and {training.loss.metric.replace('_', ' ')} of each part:", highlight=False
             )
-        else:
+        if self.moving:
             total = training.settings.epochs * training.batches
             self._task = self._bar.add_task("", total=total, completed=training.step, numbers="")
             self._bar.start()
@@ -63,9 +64,11 @@ class ProgressBar(Callback):
 
     def on_epoch_end(self, training: Training) -> None:
         epochs = training.settings.epochs
-        if not self.moving and (training.epoch % max(1, epochs // LINES) == 0 or training.epoch == epochs):
+        if training.epoch % max(1, epochs // LINES) == 0 or training.epoch == epochs:
             row, metric = training.history.epochs[-1], training.loss.metric
-            parts = [f"{name} {row[key]:.4f} {row[_beside(key, metric)]:.4f}" for name, key in _losses(row)]
+            parts = [
+                f"{name} {figure(row[key])} {figure(row[_beside(key, metric)])}" for name, key in _losses(row)
+            ]
             epoch = f"{training.epoch:{len(str(epochs))}}/{epochs}"
             self.console.print(f"{epoch}  " + "   ".join(parts), highlight=False, soft_wrap=True)
             sys.stdout.flush()

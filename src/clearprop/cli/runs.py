@@ -1,5 +1,6 @@
 """`clearprop presets`, `runs`, `eval` and `predict`: what there is, and what to do with it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from clearprop.arrays import Array
 from clearprop.cli.presets import preset_names, read_preset_or_file
 from clearprop.cli.train import Folder, results_table
 from clearprop.data import load_file, read_features
-from clearprop.errors import ClearpropError, ShapeError
+from clearprop.errors import ClearpropError, ConfigError, ShapeError
 from clearprop.evaluation import evaluate
 from clearprop.files import replace_file
 from clearprop.model import Sequential
@@ -21,6 +22,8 @@ from clearprop.runs.config import make_config
 from clearprop.runs.folder import EXPERIMENTS, RunFolder, all_runs, figure, find_run
 from clearprop.runs.prepare import Preprocessing, prepare
 from clearprop.runs.run import measure, predictions_csv
+
+PREDICTIONS_START = b"Id,Category"
 
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's name, as `clearprop runs` prints it, or its folder.")
@@ -83,7 +86,9 @@ def eval_run(
     dataset = load_file(file, config.data.label)
     known = run.read_preprocessing()
     y = known.labels(dataset.train.y, dataset.class_names, str(file))
-    result = evaluate(model, _examples(dataset.train.x, model, known, str(file)), y, loss)
+    result = evaluate(
+        model, _examples(dataset.train.x, dataset.feature_names, model, known, str(file)), y, loss
+    )
     Console().print(results_table({str(file): result}))
 
 
@@ -98,16 +103,33 @@ def predict(
     """Label the examples of a file by a finished run: Id counts from 0 in the file's order."""
     run = find_run(folder, run_name)
     model = run.load_model()
-    labels = model.predict(_examples(read_features(file), model, run.read_preprocessing(), str(file)))
+    _check_out(out, file)
+    known, (x, names) = run.read_preprocessing(), read_features(file)
+    labels = model.predict(_examples(x, names, model, known, str(file)))
     replace_file(out, lambda stream: stream.write(predictions_csv(labels).encode()))
     typer.echo(f"{len(labels):,} predictions in {out}")
+    if known.class_names is not None:
+        typer.echo(", ".join(f"{k} = {name}" for k, name in enumerate(known.class_names)))
 
 
-def _examples(x: Array, model: Sequential, preprocessing: Preprocessing, who: str) -> Array:
+def _check_out(out: Path, file: Path) -> None:
+    """Old predictions may be replaced; nothing else."""
+    if not out.exists():
+        return
+    if out.is_dir() or out.samefile(file) or not out.read_bytes().startswith(PREDICTIONS_START):
+        raise ConfigError(
+            f"--out {out}: what lies there are no predictions, so it is not replaced. Choose another name."
+        )
+
+
+def _examples(
+    x: Array, names: Sequence[str] | None, model: Sequential, preprocessing: Preprocessing, who: str
+) -> Array:
     """A file's rows as the run's network takes them: in its shape, scaled as its training part was."""
     if x[0].size != np.prod(model.input_shape):
         raise ShapeError(
             f"{who}: expected {np.prod(model.input_shape)} features for each example, as the run was trained on, "
             f"got {x[0].size}. For predict the file holds the features alone, for eval the label, too."
         )
+    x = preprocessing.columns(x, names, who)
     return preprocessing.apply(x.reshape(len(x), *model.input_shape))

@@ -1,6 +1,7 @@
 """`clearprop train`: a run from a preset or a TOML file, or the rest of one that was stopped."""
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from clearprop.cli.progress import ProgressBar
 from clearprop.errors import ConfigError
 from clearprop.history import INTERRUPTED
 from clearprop.runs.config import RunConfig, make_config
-from clearprop.runs.folder import COMPARISON, EXPERIMENTS, RunFolder, find_run, new_folder
+from clearprop.runs.folder import COMPARISON, EXPERIMENTS, RunFolder, figure, find_run, new_folder
 from clearprop.runs.run import Result, resume, start
 from clearprop.runs.sweep import Outcome, best, resume_sweep, run_sweep, selection_part
 
@@ -90,14 +91,14 @@ def _start(
     if config.sweep:
         _finish_sweep(run, run_sweep(run, config, lambda line: _say(console, line)), console)
     else:
-        _finish(_with_bar(console, lambda bar: start(run, config, [bar], overwrite)), config, console)
+        _finish(_with_bar(console, run, lambda bar: start(run, config, [bar], overwrite)), config, console)
 
 
 def _resume(folder: Path, name: str, changes: list[str], console: Console) -> None:
     run = find_run(folder, name, sweeps=True)
     if run.config.is_file():
         config = run.read_config(tuple(changes))
-        _finish(_with_bar(console, lambda bar: resume(run, config, [bar])), config, console)
+        _finish(_with_bar(console, run, lambda bar: resume(run, config, [bar])), config, console)
     elif changes:
         raise ConfigError(
             f"{run.path}: a sweep goes on as it began; leave --set, --seed and --workers out, or start a new one."
@@ -106,13 +107,18 @@ def _resume(folder: Path, name: str, changes: list[str], console: Console) -> No
         _finish_sweep(run, resume_sweep(run, lambda line: _say(console, line)), console)
 
 
-def _with_bar(console: Console, work: Any) -> Result:
+def _with_bar(console: Console, run: RunFolder, work: Callable[[ProgressBar], Result]) -> Result:
     bar = ProgressBar(console)
     try:
-        result: Result = work(bar)
+        return work(bar)
+    except KeyboardInterrupt:  # before the first step, after the last one, or for the second time
+        bar.close()
+        _say(console, "Interrupted; the run is not finished.")
+        if run.config.is_file():
+            _say(console, f"Continue with: clearprop train --resume {run.handle}")
+        raise typer.Exit(130) from None
     finally:
         bar.close()
-    return result
 
 
 def _finish(result: Result, config: RunConfig, console: Console) -> None:
@@ -161,7 +167,7 @@ def results_table(summary: dict[str, Any]) -> Table:
     for column in table.columns[1:]:
         column.justify = "right"
     for part in parts:
-        table.add_row(part, *(f"{summary[part][metric]:.4f}" for metric in metrics))
+        table.add_row(part, *(figure(summary[part][metric]) for metric in metrics))
     return table
 
 

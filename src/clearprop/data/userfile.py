@@ -57,13 +57,15 @@ def load_file(path: str | Path, label: LabelColumn = "last") -> Dataset:
     return Dataset(path.name, Pair(x, y), class_names=class_names, feature_names=feature_names, note=note)
 
 
-def read_features(path: str | Path) -> Array:
+def read_features(path: str | Path) -> tuple[Array, tuple[str, ...] | None]:
     """Examples without labels, for predictions: a CSV of features alone, an `.npy`, or an `.npz` with x.
 
     Returns
     -------
     array of shape (N, …)
         In the file's order.
+    tuple of str, or None
+        The columns' names, where the file has a header.
 
     Raises
     ------
@@ -72,8 +74,7 @@ def read_features(path: str | Path) -> Array:
 
     Examples
     --------
-    >>> read_features("unknown-flowers.csv").shape  # doctest: +SKIP
-    (20, 4)
+    >>> x, names = read_features("unknown-flowers.csv")  # doctest: +SKIP
     """
     path = Path(path)
     if (kind := _kind(path)) == ".npz":
@@ -82,8 +83,11 @@ def read_features(path: str | Path) -> Array:
             raise DataError(
                 f"{path}: expected an array x, got {_names(arrays)}. Save it with np.savez(path, x=x)."
             )
-        return as_features(arrays["x"], str(path))
-    return as_features(read_npy(path), str(path)) if kind == ".npy" else read_csv(path, None).x
+        return as_features(arrays["x"], str(path)), None
+    if kind == ".npy":
+        return as_features(read_npy(path), str(path)), None
+    table = read_csv(path, None)
+    return table.x, table.feature_names
 
 
 def _kind(path: Path) -> str:

@@ -235,5 +235,11 @@ def _read_json(path: Path) -> Any:
 
 
 def figure(value: float | None) -> str:
-    """A number of a summary, in words: null stands for one that was not finite."""
-    return "not finite" if value is None else f"{value:.4f}"
+    """A number of a summary, in words: null stands for one that was not finite.
+
+    >>> figure(0.96667), figure(15094675.9)
+    ('0.9667', '1.509e+07')
+    """
+    if value is None:
+        return "not finite"
+    return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.4g}"

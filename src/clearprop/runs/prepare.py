@@ -30,6 +30,23 @@ class Preprocessing:
     def apply(self, x: Array) -> Array:
         return x if self.scaling is None else self.scaling.transform(x)
 
+    def columns(self, x: Array, names: Sequence[str] | None, who: str) -> Array:
+        """Another file's columns, in the order of the training part's, where both have names.
+
+        Raises
+        ------
+        DataError
+            If the file's columns are others.
+        """
+        if names is None or self.feature_names is None or tuple(names) == self.feature_names:
+            return x
+        if sorted(names) != sorted(self.feature_names):
+            raise DataError(
+                f"{who}: expected the columns {', '.join(self.feature_names)}, as in training, got "
+                f"{', '.join(names)}. Rename them, or leave the header out."
+            )
+        return x[:, [list(names).index(name) for name in self.feature_names]]
+
     def labels(self, y: Array, names: Sequence[str] | None, who: str) -> Array:
         """Another file's labels, whose numbers stand for `names`, as the run numbers its classes.
 

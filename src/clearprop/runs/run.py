@@ -183,6 +183,7 @@ def _run(
 ) -> Result:
     model, loss = build(config, prepared), config.make_loss()
     _check_monitors(config, prepared, loss)
+    _check_targets(prepared, loss)
     config = _with_threads(config, model)
     try:
         with closing(MetricsLog(folder.metrics)) as log:
@@ -224,7 +225,21 @@ def _check_monitors(config: RunConfig, prepared: Prepared, loss: Loss) -> None:
     early = None if t.early_stopping is None else t.early_stopping.monitor
     for key, monitor in (("early_stopping.monitor", early), ("best_weights", t.best_weights)):
         if monitor is not None and monitor not in columns:
+            if monitor.startswith("validation_") and "validation" not in watched:
+                raise ConfigError(
+                    f"training.{key}: {monitor!r} needs a validation part, and there is none. Set data.validation=0.1."
+                )
             raise unknown(f"training.{key}", "column", monitor, columns)
+
+
+def _check_targets(prepared: Prepared, loss: Loss) -> None:
+    """The numbers of named classes stand for no amounts."""
+    names = prepared.preprocessing.class_names
+    if names is not None and loss.metric != "accuracy":
+        raise ConfigError(
+            f"loss: {loss.name} predicts numbers, and the labels are names ({', '.join(names[:3])}, …). "
+            "Take softmax_cross_entropy."
+        )
 
 
 def _check_results(
