@@ -168,7 +168,8 @@ class Training:
 
     def _step(self, rows: Rows) -> None:
         n = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
-        self.optimizer.advance(self.epoch + self.batch / self.batches)
+        if self.optimizer.schedule is not None:
+            self.optimizer.advance(self.epoch + self.batch / self.batches)
 
         def shard(model: Sequential, rows: Rows, noise: Noise) -> tuple[float, float]:
             x, y = take(self.x, rows), take(self.y, rows)
@@ -187,7 +188,8 @@ class Training:
             place = where_not_finite(self.model, self.loss, take(self.x, rows), noise)
             raise self._diverged(self.step + 1, f"the loss became {loss / n}: {place}")
         self._record(loss, right, n)
-        self._penalize()
+        if self.settings.l1 or self.settings.l2:
+            self._penalize()
         self._clip()
         self._team.step(self.optimizer)
         self.batch += 1
@@ -202,7 +204,7 @@ class Training:
         sums[1] += right
         sums[2] += n
         steps["loss"].append(loss / n)
-        steps[self.loss.metric].append(right / n)
+        steps[self.history.metric].append(right / n)
         steps["lr"].append(self.optimizer.lr)
         if "grad_norm" in steps and self.settings.clip_norm is None:
             steps["grad_norm"].append(0.0)  # a resumed run that is no longer clipped

@@ -129,7 +129,7 @@ class Loss:
 
     def measure(self, scores: Array, y: Array) -> float:
         """The metric's sum over the examples: how many are right, or the sum of their mean squared errors."""
-        if self.metric == "accuracy":
+        if self.link not in ("identity", "exp"):
             right = predict_from(self.link, scores) == _as_labels(self.link, y)
             return int(np.count_nonzero(right)) * len(right) / int(right.size)
         error = predict_from(self.link, scores) - y

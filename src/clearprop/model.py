@@ -164,15 +164,15 @@ class Sequential:
         if isinstance(x, np.ndarray) and x.dtype == self.dtype:
             return x
         try:
-            with np.errstate(
-                over="ignore"
-            ):  # what the dtype cannot hold becomes infinite; predict refuses it
-                return np.asarray(x, self.dtype)
+            with np.errstate(over="ignore"):  # what the dtype cannot hold becomes infinite, and is refused
+                given = np.asarray(x, self.dtype)
         except (TypeError, ValueError) as error:
             raise DataError(
                 f"predict: expected x to hold numbers in rows of one length ({error}). "
                 "Encode text columns as numbers first."
             ) from None
+        check_finite("predict", "x", given)
+        return given
 
     def _scores(self, x: Array) -> Array:
         for layer in self.layers:
@@ -181,10 +181,8 @@ class Sequential:
 
     def predict(self, x: npt.ArrayLike) -> Array:
         """Labels (N,) as integers; 0 or 1 for each output of a sigmoid network; numbers if trained on numbers."""
-        with np.errstate(all="ignore"):  # what is not finite is refused in a sentence
-            scores = self.scores(x)
-            total = np.add.reduce(scores, axis=None)
-        if not isfinite(total):
+        scores = self.scores(x)
+        if not isfinite(np.add.reduce(scores, axis=None)):
             check_finite("predict", "x", self._as_input(x))
             check_finite("predict", "scores", scores)
         predicted = predict_from(self.link, scores)

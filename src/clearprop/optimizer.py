@@ -84,6 +84,12 @@ class Optimizer(ABC):
     @final
     def begin(self, params: Array) -> None:
         """Begin a step: count it, and at the first one make the slots. `update` does the rest."""
+        if self._params is None or self._params() is not params:
+            self._meet(params)
+        self.steps += 1
+
+    def _meet(self, params: Array) -> None:
+        """Make slots for these parameters; refuse them if the slots are others'."""
         if params.ndim != 1 or params.dtype.kind != "f":
             raise ShapeError(
                 f"{type(self).__name__}: expected params to be a flat vector of floats, got shape "
@@ -97,14 +103,12 @@ class Optimizer(ABC):
                     f"{type(self).__name__}: expected the {slot.size} {slot.dtype} parameters of the steps "
                     f"before, got {params.size} {params.dtype}. Make a new optimizer for another model."
                 )
-        if self._params is None:
-            self._params = ref(params)
-        elif self.slots and self._params() is not params:
+        if self._params is not None:
             raise ConfigError(
                 f"{type(self).__name__}: expected the parameters of the {self.steps} steps before, got those of "
                 "another model. Make a new optimizer for it."
             )
-        self.steps += 1
+        self._params = ref(params)
 
     @final
     def update(self, params: Array, grads: Array, span: slice) -> None:
