@@ -229,3 +229,17 @@ def test_a_killed_sweep(clearprop: Clearprop, process: Start, home: Path) -> Non
     assert table == (home / "experiments" / "whole" / "comparison.csv").read_bytes()
     known = "Did you mean 'iris-sweep'? There are: iris-sweep, iris-sweep/lr=0.001,units=25, "
     assert known in clearprop("train", "--resume", "iris-swep", code=2).err
+
+
+def test_ctrl_c_after_the_last_step_says_how_to_go_on(
+    clearprop: Callable[..., Any], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("clearprop.runs.run.save_plots", interrupted)
+        said = clearprop("train", "iris", code=130).out
+    assert "Interrupted; the run is not finished.\nContinue with: clearprop train --resume iris\n" in said
+    clearprop("train", "--resume", "iris")
+    assert json.loads((home / "experiments/iris/summary.json").read_text())["status"] == "finished"
