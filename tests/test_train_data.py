@@ -350,3 +350,11 @@ def test_a_plateau_of_an_error_that_should_fall():
         ConfigError, match="watches the accuracy, and squared_error has the mean_squared_error"
     ):
         cp.fit(model, np.ones((4, 2)), np.ones(4), loss="squared_error", optimizer=optimizer)
+
+
+def test_a_batch_larger_than_the_set_is_no_reason_for_threads(monkeypatch):
+    asked = []
+    monkeypatch.setattr("clearprop.train.choose_threads", lambda model, n: asked.append(n) or (1, 1))
+    cp.fit(network(), X, Y, batch_size=10**9)
+    cp.fit(network(), X, Y, batch_size=10**9, validation=0.5)
+    assert asked == [22, 11]

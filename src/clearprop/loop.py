@@ -219,10 +219,9 @@ class Training:
             clip_value(self.model.grads, self.settings.clip_value)
         if self.settings.clip_norm is not None:
             norm = clip_norm(self.model.grads, self.settings.clip_norm)
-            before = [0.0] * (
-                len(self.history.steps["loss"]) - 1
-            )  # of a resumed run that had not been clipped
-            self.history.steps.setdefault("grad_norm", before).append(norm)
+            steps = self.history.steps
+            unclipped = [0.0] * (len(steps["loss"]) - 1)  # the steps before a resumed run began to clip
+            steps.setdefault("grad_norm", unclipped).append(norm)
 
     def _end_epoch(self) -> None:
         loss, right, n = self._sums

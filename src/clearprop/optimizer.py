@@ -181,9 +181,8 @@ class Optimizer(ABC):
         return schedule if isinstance(schedule, Stateful) else None
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {
-            "_params": None
-        }  # a copy, or what is pickled, may go on with a copy of the model
+        # a copy, or what is pickled, may go on with a copy of the model
+        return self.__dict__ | {"_params": None}
 
     def _number(self, what: str, value: object, expected: str, holds: Callable[[float], bool]) -> float:
         return check_number(type(self).__name__, what, value, expected, holds)

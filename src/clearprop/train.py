@@ -110,23 +110,7 @@ def fit(
     >>> model.predict(x)
     array([0, 1, 1, 0])
     """
-    if workers is None and blas_threads is None:
-        batch_size = check_count("fit", "batch_size", batch_size)
-        workers, blas_threads = choose_threads(model, batch_size)
-    settings = Settings(
-        epochs=epochs,
-        batch_size=batch_size,
-        evaluate_every=evaluate_every,
-        l1=l1,
-        l2=l2,
-        clip_norm=clip_norm,
-        clip_value=clip_value,
-        shuffle=shuffle,
-        drop_last=drop_last,
-        seed=seed,
-        workers=1 if workers is None else workers,
-        blas_threads=1 if blas_threads is None else blas_threads,
-    )
+    batch_size = check_count("fit", "batch_size", batch_size)
     _check_callbacks(callbacks)
     loss = make_loss(loss)
     x, y = prepare_set(model, loss, x, y, "fit")
@@ -143,6 +127,22 @@ def fit(
         sets = {"validation": _set(model, loss, validation, "fit, validation"), **sets}
     weights = _weights(sample_weights, len(x), kept, model.dtype)
     x, y = x[kept], y[kept]
+    if workers is None and blas_threads is None:
+        workers, blas_threads = choose_threads(model, min(batch_size, len(x)))
+    settings = Settings(
+        epochs=epochs,
+        batch_size=batch_size,
+        evaluate_every=evaluate_every,
+        l1=l1,
+        l2=l2,
+        clip_norm=clip_norm,
+        clip_value=clip_value,
+        shuffle=shuffle,
+        drop_last=drop_last,
+        seed=seed,
+        workers=1 if workers is None else workers,
+        blas_threads=1 if blas_threads is None else blas_threads,
+    )
     optimizer = make_optimizer(optimizer)
     _check_plateau(optimizer, loss)
     training = Training(model, loss, optimizer, x, y, weights, sets, callbacks, settings)

@@ -21,9 +21,7 @@ from clearprop.model import Sequential
 from clearprop.runs.config import make_config
 from clearprop.runs.folder import EXPERIMENTS, RunFolder, all_runs, figure, find_run
 from clearprop.runs.prepare import Preprocessing, prepare
-from clearprop.runs.run import measure, predictions_csv
-
-PREDICTIONS_START = b"Id,Category"
+from clearprop.runs.run import holds_predictions, measure, predictions_csv
 
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's name, as `clearprop runs` prints it, or its folder.")
@@ -116,7 +114,7 @@ def _check_out(out: Path, file: Path) -> None:
     """Old predictions may be replaced; nothing else."""
     if not out.exists():
         return
-    if out.is_dir() or out.samefile(file) or not out.read_bytes().startswith(PREDICTIONS_START):
+    if out.is_dir() or out.samefile(file) or not holds_predictions(out):
         raise ConfigError(
             f"--out {out}: what lies there are no predictions, so it is not replaced. Choose another name."
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
 from operator import attrgetter
+from pathlib import Path
 from shlex import quote
 from typing import Any
 
@@ -184,7 +185,7 @@ def _run(
     model, loss = build(config, prepared), config.make_loss()
     _check_monitors(config, prepared, loss)
     _check_targets(prepared, loss)
-    config = _with_threads(config, model)
+    config = _with_threads(config, model, len(prepared.parts["train"].x))
     try:
         with closing(MetricsLog(folder.metrics)) as log:
             kept = _callbacks(folder, config, prepared, log, callbacks, overwrite)
@@ -208,12 +209,12 @@ def _run(
     return Result(folder, history, summary)
 
 
-def _with_threads(config: RunConfig, model: Sequential) -> RunConfig:
+def _with_threads(config: RunConfig, model: Sequential, rows: int) -> RunConfig:
     """The threads are pinned, so that a resumed run adds up in the same order."""
     t = config.training
     if t.workers is not None or t.blas_threads is not None:
         return config
-    workers, blas_threads = choose_threads(model, t.batch_size)
+    workers, blas_threads = choose_threads(model, min(t.batch_size, rows))
     pinned = t.model_copy(update={"workers": workers, "blas_threads": blas_threads})
     return config.model_copy(update={"training": pinned})
 
@@ -345,3 +346,10 @@ def predictions_csv(labels: Array) -> str:
     columns = ["Category"] if cells.shape[1] == 1 else [f"Category{k}" for k in range(cells.shape[1])]
     rows = (",".join(f"{v:d}" if isinstance(v, int) else f"{v!r}" for v in row) for row in cells.tolist())
     return f"Id,{','.join(columns)}\n" + "".join(f"{i},{row}\n" for i, row in enumerate(rows))
+
+
+def holds_predictions(path: Path) -> bool:
+    """Whether a file begins as `predictions_csv` does."""
+    start = b"Id,Category"
+    with path.open("rb") as file:
+        return file.read(len(start)) == start
