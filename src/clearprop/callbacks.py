@@ -59,6 +59,7 @@ class Best:
         self.value = self.sign * float("inf")
         self.epoch = 0
         self.params: Array | None = None
+        self.buffers: Array | None = None
 
     def begin(self, training: "Training", who: str) -> None:
         """A run that is not a resumed one starts anew, and is refused at once if it has no validation set."""
@@ -76,11 +77,12 @@ class Best:
         return better
 
     def state(self) -> dict[str, Any]:
-        kept = {} if self.params is None else {"params": self.params}
+        kept = {} if self.params is None else {"params": self.params, "buffers": self.buffers}
         return {"value": self.value, "epoch": self.epoch, **kept}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.value, self.epoch, self.params = state["value"], state["epoch"], state.get("params")
+        self.value, self.epoch = state["value"], state["epoch"]
+        self.params, self.buffers = state.get("params"), state.get("buffers")
 
 
 class BestWeights(Callback):
@@ -106,10 +108,12 @@ class BestWeights(Callback):
     def on_epoch_end(self, training: "Training") -> None:
         if self.best.improved(training, "BestWeights"):
             self.best.params = training.model.params.copy()
+            self.best.buffers = training.model.buffers.copy()
 
     def on_fit_end(self, training: "Training") -> None:
         if self.best.params is not None and training.history.stopped != INTERRUPTED:
             training.model.params[...] = self.best.params
+            training.model.buffers[...] = self.best.buffers
 
     def state(self) -> dict[str, Any]:
         return self.best.state()

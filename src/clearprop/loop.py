@@ -268,6 +268,7 @@ class Training:
         """
         return {
             "params": self.model.params.copy(),
+            "buffers": self.model.buffers.copy(),
             "model_rng": self.model.rng.bit_generator.state,
             "optimizer": self.optimizer.state(),
             "order": self._order,
@@ -300,6 +301,7 @@ class Training:
                 )
         self.optimizer.restore(state["optimizer"])  # refuses another's state, before anything has changed
         self.model.params[...] = state["params"]
+        self.model.buffers[...] = state["buffers"]
         self.model.rng.bit_generator.state = state["model_rng"]
         self._order = self.rng.bit_generator.state = state["order"]
         self.epoch, self.batch, self.step = progress["epoch"], progress["batch"], progress["step"]

@@ -1,10 +1,10 @@
 """Sequential: layers one after the other, over one flat vector of parameters and one of gradients."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from math import isfinite
 from os import PathLike
-from typing import Any, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from clearprop.names import check_count
 from clearprop.params import Layout
 from clearprop.summary import summary_table
 
+T = TypeVar("T")
 ROWS_AT_ONCE = 1024  # a prediction's activations stay small, whatever the number of rows
 
 
@@ -68,7 +69,7 @@ class Sequential:
     ) -> None:
         self.dtype = as_dtype(dtype)
         self.input_shape = _as_shape(input_shape)
-        self.layers, self.shapes, self.layout = plan(layers, self.input_shape)
+        self.layers, self.shapes, self.layout, self.buffer_layout = plan(layers, self.input_shape)
         self.rng = np.random.default_rng(seed)
         self.link = "sigmoid" if self.output_shape == (1,) else "softmax"
         if isinstance(self.layers[-1], Activation) and self.layers[-1].name in (
@@ -76,7 +77,8 @@ class Sequential:
             "sigmoid",
         ):
             self.link = "probs"
-        self._bind(np.zeros(self.layout.size, self.dtype), np.zeros(self.layout.size, self.dtype))
+        sizes = self.layout.size, self.layout.size, self.buffer_layout.size
+        self._bind(*(np.zeros(size, self.dtype) for size in sizes))
         for layer in self.layers:
             layer.init_params(self.rng)
 
@@ -96,12 +98,17 @@ class Sequential:
         return self._grads
 
     @property
+    def buffers(self) -> Array:
+        """What is learned without a gradient, (B,): batch norm's running statistics, for one."""
+        return self._buffers
+
+    @property
     def output_shape(self) -> Shape:
         """One example's scores: their shape, without the batch axis."""
         return self.shapes[-1]
 
     def forward(
-        self, x: Array, training: bool = False, noise: Sequence[Array | None] | None = None
+        self, x: Array, training: bool = False, noise: Sequence[Any] | None = None
     ) -> tuple[Array, list[Any]]:
         """scores, caches of a batch.
 
@@ -110,7 +117,7 @@ class Sequential:
         x : array of shape (N, *input_shape)
         training : bool
             Whether dropout drops.
-        noise : list of arrays, optional
+        noise : list, optional
             What `draw_noise` has drawn, one entry a layer; by default it is drawn here.
 
         Returns
@@ -139,7 +146,7 @@ class Sequential:
             dx = self.layers[i].backward(dx, caches[i], need_dx or i > first)  # type: ignore[arg-type]
         return dx if need_dx else None
 
-    def draw_noise(self, n: int) -> list[Array | None]:
+    def draw_noise(self, n: int) -> list[Any]:
         """What a training pass over n examples draws at random, one entry a layer: dropout's masks."""
         if not self._noisy:
             return self._silence
@@ -202,6 +209,10 @@ class Sequential:
         """Views of the gradients, named as the parameters are."""
         return self.layout.views(self.grads)
 
+    def named_buffers(self) -> dict[str, Array]:
+        """Views of the buffers by name: {"1.running_mean": …}."""
+        return self.buffer_layout.views(self.buffers)
+
     def weight_spans(self) -> list[slice]:
         """Where the weights lie in `params`, the biases left out: what is penalised or decays."""
         return [span for name, span in self.layout.spans.items() if name.rpartition(".")[2] in ("w", "u")]
@@ -211,10 +222,10 @@ class Sequential:
         return summary_table(self.layers, self.shapes, self.layout, self.dtype, batch_size)
 
     def replica(self, grads: Array) -> Self:
-        """The same parameters, with gradients that go into the vector `grads` of shape (P,)."""
+        """The same parameters, with gradients that go into the vector `grads` of shape (P,), and buffers of its own."""
         twin = copy(self)
         twin.layers = [copy(layer) for layer in self.layers]
-        twin._bind(self.params, grads)
+        twin._bind(self.params, grads, self.buffers.copy())
         return twin
 
     def astype(self, dtype: npt.DTypeLike) -> Self:
@@ -224,7 +235,8 @@ class Sequential:
         twin.layers = [copy(layer) for layer in self.layers]
         twin.rng = np.random.default_rng()
         twin.rng.bit_generator.state = self.rng.bit_generator.state
-        twin._bind(self.params.astype(twin.dtype), np.zeros(self.layout.size, twin.dtype))
+        zeros = np.zeros(self.layout.size, twin.dtype)
+        twin._bind(self.params.astype(twin.dtype), zeros, self.buffers.astype(twin.dtype))
         return twin
 
     def copy(self) -> Self:
@@ -233,7 +245,7 @@ class Sequential:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__ |= state  # deepcopy and pickle copy arrays one by one: make the layers' views anew
-        self._bind(self._params, self._grads)
+        self._bind(self._params, self._grads, self._buffers)
 
     def __repr__(self) -> str:
         return f"Sequential({self.layers!r}, input_shape={self.input_shape})"
@@ -244,15 +256,23 @@ class Sequential:
 
         save_model(self, path)
 
-    def _bind(self, params: Array, grads: Array) -> None:
+    def _bind(self, params: Array, grads: Array, buffers: Array) -> None:
         check_shape("Sequential", "grads", grads.shape, (self.layout.size,))
-        self._params, self._grads = params, grads
-        views, dviews = self.layout.views(params), self.layout.views(grads)
-        for i, (layer, shape) in enumerate(zip(self.layers, self.shapes[:-1], strict=True)):
-            names = layer.param_shapes(shape)
-            layer.bind({n: views[f"{i}.{n}"] for n in names}, {n: dviews[f"{i}.{n}"] for n in names})
-        self._silence: list[Array | None] = [None] * len(self.layers)
-        self._noisy = any(type(layer).draw_noise is not Layer.draw_noise for layer in self.layers)
+        self._params, self._grads, self._buffers = params, grads, buffers
+        views = [
+            by_layer(found, len(self.layers))
+            for found in (
+                self.layout.views(params),
+                self.layout.views(grads),
+                self.buffer_layout.views(buffers),
+            )
+        ]
+        for layer, *own in zip(self.layers, *views, strict=True):
+            layer.bind(*own)
+        self._silence: list[Any] = [None] * len(self.layers)
+        self._noisy = any(
+            type(part).draw_noise is not Layer.draw_noise for layer in self.layers for part in layer.parts()
+        )
         trained = [int(name.partition(".")[0]) for name in self.layout.spans]
         self._first_with_params = trained[0] if trained else len(self.layers)
 
@@ -277,8 +297,17 @@ def _as_shape(shape: Any) -> Shape:
     return tuple(check_count("Sequential", "input_shape", n) for n in shape)
 
 
-def plan(layers: Any, input_shape: Shape) -> tuple[list[Layer], list[Shape], Layout]:
-    """The expanded layers, the shapes between them, and their parameters' layout; nothing is allocated.
+class Plan(NamedTuple):
+    """A network before any of its numbers exist."""
+
+    layers: list[Layer]  # after expansion
+    shapes: list[Shape]  # between them, and at both ends
+    params: Layout
+    buffers: Layout
+
+
+def plan(layers: Any, input_shape: Shape) -> Plan:
+    """The expanded layers, the shapes between them, and where parameters and buffers lie; nothing is allocated.
 
     Raises
     ------
@@ -289,12 +318,23 @@ def plan(layers: Any, input_shape: Shape) -> tuple[list[Layer], list[Shape], Lay
     shapes = [input_shape]
     for i, layer in enumerate(expanded):
         shapes.append(layer.output_shape(shapes[-1], f"layer {i}, {layer}"))
-    params = {
-        f"{i}.{name}": shape
-        for i, layer in enumerate(expanded)
-        for name, shape in layer.param_shapes(shapes[i]).items()
-    }
-    return expanded, shapes, Layout(params)
+    params = [layer.param_shapes(shape) for layer, shape in zip(expanded, shapes[:-1], strict=True)]
+    buffers = [layer.buffer_shapes(shape) for layer, shape in zip(expanded, shapes[:-1], strict=True)]
+    return Plan(expanded, shapes, Layout(numbered(params)), Layout(numbered(buffers)))
+
+
+def numbered(owned: Sequence[Mapping[str, T]]) -> dict[str, T]:
+    """Each layer's own things under its number: "0.w"."""
+    return {f"{i}.{name}": thing for i, own in enumerate(owned) for name, thing in own.items()}
+
+
+def by_layer(named: Mapping[str, T], n: int) -> list[dict[str, T]]:
+    """The way back, for n layers: {"1.w": …} is the second one's {"w": …}."""
+    owned: list[dict[str, T]] = [{} for _ in range(n)]
+    for name, thing in named.items():
+        index, _, rest = name.partition(".")
+        owned[int(index)][rest] = thing
+    return owned
 
 
 def _expand(layers: Any) -> list[Layer]:

@@ -1,6 +1,7 @@
 """A network as one file: safetensors, with the architecture as JSON in its header. Loading never runs code."""
 
 import json
+from collections.abc import Mapping
 from inspect import signature
 from os import PathLike, fspath
 from pathlib import Path
@@ -8,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clearprop.arrays import Array, as_dtype
+from clearprop.arrays import Array, Shape, as_dtype
 from clearprop.errors import ClearpropError, ConfigError, DataError, FileError, ShapeError
 from clearprop.files import replace_file
 from clearprop.layers import LAYERS, Layer
 from clearprop.names import check_count, unknown
-from clearprop.params import Layout
 
 if TYPE_CHECKING:
     from clearprop.model import Sequential
@@ -64,7 +64,7 @@ def save_model(model: "Sequential", path: str | PathLike[str]) -> None:
     }
     # safetensors would sort names its own way; contiguous copies keep their shapes
     blob = save(
-        {k: np.ascontiguousarray(v) for k, v in model.named_params().items()}, {_KEY: json.dumps(description)}
+        {k: np.ascontiguousarray(v) for k, v in _named(model).items()}, {_KEY: json.dumps(description)}
     )
     replace_file(Path(fspath(path)), lambda file: file.write(blob))
 
@@ -125,10 +125,11 @@ def load(path: str | PathLike[str]) -> "Sequential":
     try:
         layers = [layer_from(spec, f"layer {i}") for i, spec in enumerate(specs)]
         sizes = tuple(check_count("load", "input_shape", n) for n in shape)
-        dtype, layout = as_dtype(description.get("dtype", "")), plan(layers, sizes)[2]
+        dtype, planned = as_dtype(description.get("dtype", "")), plan(layers, sizes)
     except ClearpropError as error:
         raise DataError(f"{path}: {error}") from None
-    check_arrays(layout, arrays, str(path))  # before anything of that size is made
+    shapes = planned.params.shapes | planned.buffers.shapes
+    check_arrays(shapes, arrays, str(path))  # before anything of that size is made
     model = Sequential(layers, sizes, dtype=dtype)
     model.link = description["link"]
     fill_params(model, arrays, str(path))
@@ -148,9 +149,9 @@ def load_weights(model: "Sequential", path: str | PathLike[str]) -> None:
     fill_params(model, arrays, str(path))
 
 
-def check_arrays(layout: Layout, arrays: dict[str, Array], who: str) -> None:
-    """Refuse named arrays that are not those of the layout."""
-    for name, shape in layout.shapes.items():
+def check_arrays(shapes: Mapping[str, Shape], arrays: dict[str, Array], who: str) -> None:
+    """Refuse named arrays that are not of these names and shapes."""
+    for name, shape in shapes.items():
         if name not in arrays or arrays[name].shape != shape:
             got = (
                 f"{name} of shape {arrays[name].shape}"
@@ -161,7 +162,7 @@ def check_arrays(layout: Layout, arrays: dict[str, Array], who: str) -> None:
                 f"{who}: weights of another network: expected {name} of shape {shape}, got {got}. "
                 "Build the network that the file was saved from, or read both with load(path)."
             )
-    extra = arrays.keys() - layout.shapes.keys()
+    extra = arrays.keys() - shapes.keys()
     if extra:
         raise ShapeError(
             f"{who}: weights of another network: this one has no {', '.join(sorted(extra))}. "
@@ -170,8 +171,8 @@ def check_arrays(layout: Layout, arrays: dict[str, Array], who: str) -> None:
 
 
 def fill_params(model: "Sequential", arrays: dict[str, Array], who: str) -> None:
-    """Copy named arrays into the parameters, once all names, shapes and values are right."""
-    check_arrays(model.layout, arrays, who)
+    """Copy named arrays into the parameters and buffers, once all names, shapes and values are right."""
+    check_arrays({name: view.shape for name, view in _named(model).items()}, arrays, who)
     found: dict[str, Array] = {}
     for name, array in arrays.items():
         with np.errstate(over="ignore"):  # what the dtype cannot hold becomes infinite
@@ -180,5 +181,9 @@ def fill_params(model: "Sequential", arrays: dict[str, Array], who: str) -> None
             raise DataError(
                 f"{who}: {name} holds values that are not finite numbers in {model.dtype}. Take another checkpoint."
             )
-    for name, view in model.named_params().items():
+    for name, view in _named(model).items():
         view[...] = found[name]
+
+
+def _named(model: "Sequential") -> dict[str, Array]:
+    return model.named_params() | model.named_buffers()

@@ -77,7 +77,7 @@ class Activation(Layer):
     def output_shape(self, input_shape: Shape, who: str) -> Shape:
         return input_shape
 
-    def forward(self, x: Array, training: bool = False, noise: Array | None = None) -> tuple[Array, Any]:
+    def forward(self, x: Array, training: bool = False, noise: Any = None) -> tuple[Array, Any]:
         y, cache = self._forward(x) if self.alpha is None else self._forward(x, self.alpha)
         return y, cache
 

@@ -1,10 +1,10 @@
 """Layer: what every layer is. It holds settings and parameters and leaves the mathematics to its kernel."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,7 +17,20 @@ class Layer(ABC):
     A layer is described by its settings alone. `Sequential` copies it, asks for `param_shapes`, and binds it to
     views of the model's flat vectors: parameter "w" becomes the attributes `w` and `dw`.
     Shapes leave out the batch axis.
+
+    Attributes
+    ----------
+    by_shards : bool
+        Whether the layer is best computed on a few examples at a time, whose numbers stay in the cache. Dense
+        layers are not: their products are the faster the more rows they have.
+    over_batch : bool
+        Whether an example's output depends on the others in its mini-batch. `total` then adds an array up over
+        all shards of the mini-batch; it is set by whoever cuts the batch.
     """
+
+    by_shards: ClassVar[bool] = True
+    over_batch: bool = False
+    total: Callable[[Array], Array] = staticmethod(lambda sums: sums)
 
     _bound: Mapping[str, Array] = MappingProxyType({})  # the views, which a copy gets from its own network
 
@@ -26,7 +39,7 @@ class Layer(ABC):
         """The shape that comes out for a shape that goes in; `who` opens the sentence when it cannot."""
 
     @abstractmethod
-    def forward(self, x: Array, training: bool = False, noise: Array | None = None) -> tuple[Array, Any]:
+    def forward(self, x: Array, training: bool = False, noise: Any = None) -> tuple[Array, Any]:
         """y, cache of a batch x of shape (N, *input_shape). `noise` is what `draw_noise` has drawn."""
 
     @abstractmethod
@@ -41,12 +54,19 @@ class Layer(ABC):
         """The parameters' names and shapes, in their order in the flat vector."""
         return {}
 
+    def buffer_shapes(self, input_shape: Shape) -> dict[str, Shape]:
+        """Names and shapes of what is learned without a gradient, such as running statistics."""
+        return {}
+
     def init_params(self, rng: np.random.Generator) -> None:
-        """Draw the bound parameters."""
+        """Draw the bound parameters, and set the buffers."""
         return
 
-    def draw_noise(self, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array | None:
-        """What a training pass over an input of this shape (N, …) draws at random, if it does."""
+    def draw_noise(self, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> Any:
+        """What a training pass over an input of this shape (N, …) draws at random, if it does.
+
+        An array with N rows, or a list of such and None.
+        """
         return None
 
     def multiply_adds(self, input_shape: Shape) -> int:
@@ -57,9 +77,18 @@ class Layer(ABC):
         """The layers that this one stands for: itself, or itself and its activation."""
         return [copy(self)]
 
-    def bind(self, params: Mapping[str, Array], grads: Mapping[str, Array]) -> None:
-        """Take views of the parameters and of their gradients, to be read and written in place."""
-        self._bound = dict(params) | {"d" + n: view for n, view in grads.items()}
+    def parts(self) -> "Iterator[Layer]":
+        """This layer, and those inside it."""
+        yield self
+
+    def bind(
+        self,
+        params: Mapping[str, Array],
+        grads: Mapping[str, Array],
+        buffers: Mapping[str, Array] = MappingProxyType({}),
+    ) -> None:
+        """Take views of the parameters, their gradients and the buffers, to be read and written in place."""
+        self._bound = dict(params) | {"d" + n: view for n, view in grads.items()} | dict(buffers)
         self.__dict__ |= self._bound
 
     def __getstate__(self) -> dict[str, Any]:
@@ -68,12 +97,6 @@ class Layer(ABC):
             for name, value in self.__dict__.items()
             if name not in self._bound and name != "_bound"
         }
-
-    def replica(self, params: Mapping[str, Array], grads: Mapping[str, Array]) -> Self:
-        """The same layer, bound elsewhere."""
-        twin = copy(self)
-        twin.bind(params, grads)
-        return twin
 
     def __repr__(self) -> str:
         given = self.settings()

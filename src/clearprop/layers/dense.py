@@ -41,6 +41,8 @@ class Dense(Layer):
     (100,)
     """
 
+    by_shards = False
+
     w: Array
     b: Array
     dw: Array
@@ -91,9 +93,7 @@ class Dense(Layer):
     def multiply_adds(self, input_shape: Shape) -> int:
         return input_shape[0] * self.units
 
-    def forward(
-        self, x: Array, training: bool = False, noise: Array | None = None
-    ) -> tuple[Array, AffineCache]:
+    def forward(self, x: Array, training: bool = False, noise: Any = None) -> tuple[Array, AffineCache]:
         return affine_forward(x, self.w, self.b)
 
     def backward(self, dy: Array, cache: AffineCache, need_dx: bool = True) -> Array | None:

@@ -43,9 +43,7 @@ class Dropout(Layer):
         kept = rng.random(shape, dtype=np.float32) >= self.rate
         return kept.astype(dtype) * (1 / (1 - self.rate))
 
-    def forward(
-        self, x: Array, training: bool = False, noise: Array | None = None
-    ) -> tuple[Array, Array | None]:
+    def forward(self, x: Array, training: bool = False, noise: Any = None) -> tuple[Array, Array | None]:
         if not training or noise is None:
             return x, None
         return dropout_forward(x, noise)

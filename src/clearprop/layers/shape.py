@@ -22,7 +22,7 @@ class Flatten(Layer):
     def output_shape(self, input_shape: Shape, who: str) -> Shape:
         return (prod(input_shape),)
 
-    def forward(self, x: Array, training: bool = False, noise: Array | None = None) -> tuple[Array, Shape]:
+    def forward(self, x: Array, training: bool = False, noise: Any = None) -> tuple[Array, Shape]:
         return x.reshape(len(x), prod(x.shape[1:])), x.shape
 
     def backward(self, dy: Array, cache: Shape, need_dx: bool = True) -> Array:
@@ -68,7 +68,7 @@ class Reshape(Layer):
             )
         return self.shape
 
-    def forward(self, x: Array, training: bool = False, noise: Array | None = None) -> tuple[Array, Shape]:
+    def forward(self, x: Array, training: bool = False, noise: Any = None) -> tuple[Array, Shape]:
         return x.reshape(len(x), *self.shape), x.shape
 
     def backward(self, dy: Array, cache: Shape, need_dx: bool = True) -> Array:

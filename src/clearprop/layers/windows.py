@@ -1,0 +1,95 @@
+"""What convolution and pooling share: sizes, padding and output shapes of a window that slides over an input."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from clearprop.arrays import Shape, shape_text
+from clearprop.errors import ConfigError, ShapeError
+from clearprop.names import check_count
+
+Padding = str | int | Sequence[Any]
+Pairs = tuple[tuple[int, int], ...]  # before and after, for each axis
+
+
+def sizes(who: str, what: str, value: Any, axes: int) -> Shape:
+    """One size for each axis, from a number or a sequence of as many.
+
+    >>> sizes("Conv2D", "kernel", 3, 2)
+    (3, 3)
+    """
+    given = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,) * axes
+    if len(given) != axes:
+        raise ConfigError(f"{who}: expected {what} to be a number or {axes} numbers, got {value!r}.")
+    return tuple(check_count(who, what, n) for n in given)
+
+
+def check_padding(
+    who: str, padding: Padding, axes: int, words: Sequence[str] = ("valid", "same")
+) -> str | Pairs:
+    """One of the words, or what is put before and after on each axis.
+
+    >>> check_padding("Conv2D", 1, 2), check_padding("Conv2D", (0, 2), 2), check_padding("Conv2D", "same", 2)
+    (((1, 1), (1, 1)), ((0, 0), (2, 2)), 'same')
+    """
+    if isinstance(padding, str) and padding in words:
+        return padding
+    each = padding if isinstance(padding, Sequence) and not isinstance(padding, str) else (padding,) * axes
+    pairs = [tuple(p) if isinstance(p, Sequence) and not isinstance(p, str) else (p, p) for p in each]
+    counts = [n for pair in pairs for n in pair]
+    if len(pairs) != axes or any(len(pair) != 2 for pair in pairs) or not all(_is_size(n) for n in counts):
+        raise ConfigError(
+            f"{who}: expected padding to be {', '.join(map(repr, words))}, a number, a number for each of the "
+            f"{axes} axes, or a pair (before, after) for each, got {padding!r}."
+        )
+    return tuple((int(a), int(b)) for a, b in pairs)
+
+
+def _is_size(n: Any) -> bool:
+    return isinstance(n, int) and not isinstance(n, bool) and n >= 0
+
+
+def pad_pairs(padding: str | Pairs, spatial: Shape, window: Shape, stride: Shape, dilation: Shape) -> Pairs:
+    """How much is put before and after on each axis.
+
+    "same" gives ceil(size / stride) outputs, and an odd element goes to the end, as in TensorFlow; "causal"
+    puts all in front, so that an output sees nothing that comes later.
+
+    >>> pad_pairs("same", (5,), (2,), (1,), (1,)), pad_pairs("same", (5,), (3,), (2,), (1,))
+    (((0, 1),), ((1, 1),))
+    """
+    if padding == "valid":
+        return ((0, 0),) * len(spatial)
+    reach = [d * (k - 1) for k, d in zip(window, dilation, strict=True)]
+    if padding == "causal":
+        return tuple((r, 0) for r in reach)
+    if padding == "same":
+        missing = [
+            max((-(-n // s) - 1) * s + r + 1 - n, 0) for n, s, r in zip(spatial, stride, reach, strict=True)
+        ]
+        return tuple((m // 2, m - m // 2) for m in missing)
+    assert not isinstance(padding, str)
+    return padding
+
+
+def output_sizes(
+    who: str, spatial: Shape, window: Shape, stride: Shape, pads: Pairs, dilation: Shape, what: str = "kernel"
+) -> Shape:
+    """How many windows fit on each axis, or a sentence where none does.
+
+    >>> output_sizes("layer 0", (32, 32), (3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1))
+    (16, 16)
+    """
+    padded = tuple(n + a + b for n, (a, b) in zip(spatial, pads, strict=True))
+    reach = tuple(d * (k - 1) + 1 for k, d in zip(window, dilation, strict=True))
+    if any(r > n for r, n in zip(reach, padded, strict=True)):
+        dilated = f" (with dilation {shape_text(dilation)})" if max(dilation) > 1 else ""
+        raise ShapeError(
+            f"{who}: expected a {what} no larger than what it slides over, {shape_text(padded)} with padding, "
+            f"got {shape_text(reach)}{dilated}. Take a smaller {what}, or padding='same'."
+        )
+    return tuple((n - r) // s + 1 for n, r, s in zip(padded, reach, stride, strict=True))
+
+
+def plain_padding(padding: str | Pairs) -> Any:
+    """Padding as it stands in a file: a word, or lists of numbers."""
+    return padding if isinstance(padding, str) else [list(pair) for pair in padding]
