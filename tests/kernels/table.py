@@ -1,32 +1,13 @@
 """The kernels' table: how each is called, what its inputs look like, which loop it must agree with."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
 from clearprop.kernels import activations, affine, dropout, losses, penalties
 
 from . import naive
+from .case import Case
 
 N, D, M, K = 6, 4, 3, 5
-
-
-@dataclass(frozen=True)
-class Case:
-    """One row of the table: a kernel, one way of calling it, and the loop it must agree with."""
-
-    kernel: str  # the public name in clearprop.kernels: a forward function, a loss or a penalty
-    inputs: Callable[[np.random.Generator, int], tuple[Any, ...]]  # rng, n -> forward's inputs, in float64
-    forward: Callable[..., tuple[Any, Any]]  # inputs -> output, cache
-    backward: Callable[[Any, Any], tuple[Any, ...]]  # dy, cache -> gradients
-    naive: Callable[..., Any]  # inputs -> output
-    n_grads: int = 1  # the first so many inputs have gradients
-    variant: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.kernel}-{self.variant}" if self.variant else self.kernel
 
 
 def normal(*shape):
@@ -118,7 +99,7 @@ def with_counts(*shape):
 
 WEIGHTS = np.array([0.5, 2.0, 1.0, 0.25, 3.0])
 
-CASES = [
+OWN = [
     Case(
         "affine_forward",
         affine_inputs,
@@ -171,3 +152,5 @@ CASES = [
     penalty("l2_penalty"),
     penalty("l1_penalty"),
 ]
+
+CASES = [*OWN]  # the other rooms' rows stand in table_<room>.py
