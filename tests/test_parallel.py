@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import clearprop as cp
-from clearprop.batches import take
 from clearprop.loop import backpropagate
-from clearprop.parallel import Team, choose_threads
+from clearprop.parallel import Team
+from clearprop.work import SHARD_BYTES, Work, choose_work
 from oracles import blobs
 
 LOSS = cp.make_loss("softmax_cross_entropy")
@@ -20,19 +20,18 @@ def network(dtype="float64", seed=0):
     return cp.Sequential(layers, (4,), seed=seed, dtype=dtype)
 
 
-def gradient(workers, dtype, n, rows=None, seed=0):
+def gradient(workers, dtype, n, shard_size=None, seed=0):
     """The team's gradient of n rows' mean loss, and the two sums."""
     model = network(dtype, seed)
     x, y = blobs(40)
     x = x.astype(dtype)
-    rows = slice(0, n) if rows is None else rows
 
     def shard(model, rows, noise):
-        losses, scores = backpropagate(model, LOSS, take(x, rows), take(y, rows), 1 / n, noise)
-        return float(losses.sum()), LOSS.measure(scores, take(y, rows))
+        losses, scores = backpropagate(model, LOSS, x[rows], y[rows], 1 / n, noise)
+        return float(losses.sum()), LOSS.measure(scores, y[rows])
 
-    with Team(model, workers) as team:
-        sums = team.gradient(shard, rows, n, model.draw_noise(n))
+    with Team(model, workers, shard_size) as team:
+        sums = team.gradient(shard, n, model.draw_noise(n))
     return model.grads, sums
 
 
@@ -63,13 +62,13 @@ def test_one_worker_is_forward_and_backward(workers):
     assert distance(found, model.grads) < 1e-13
 
 
-@pytest.mark.parametrize(
-    "rows", [slice(20, 33), np.random.default_rng(1).permutation(40)[:13]], ids=["slice", "array"]
-)
-@pytest.mark.parametrize("workers", [2, 3])
-def test_rows_from_anywhere(workers, rows):
-    one, _ = gradient(1, "float64", 13, rows)
-    assert distance(gradient(workers, "float64", 13, rows)[0], one) < 1e-12
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("shard_size", [1, 4, 13, 50])
+def test_shards_of_any_size(workers, shard_size):
+    one, sums = gradient(1, "float64", 31)
+    found, found_sums = gradient(workers, "float64", 31, shard_size)
+    assert distance(found, one) < 1e-12
+    assert found_sums == pytest.approx(sums, rel=1e-12)
 
 
 @pytest.mark.parametrize("workers", [2, 3])
@@ -168,13 +167,29 @@ def test_numbers_that_overflow_on_a_thread_do_not_warn():
 
 
 def test_threads_only_where_the_work_is_worth_them(monkeypatch):
-    monkeypatch.setattr("clearprop.parallel.threads_now", lambda: 4)
+    monkeypatch.setattr("clearprop.work.threads_now", lambda: 4)
     small = cp.Sequential([cp.Dense(3)], (4,))
     large = cp.Sequential([cp.Dense(2000), cp.Dense(10)], (2000,))
-    assert choose_threads(small, 1000) == (1, 1)
-    assert choose_threads(large, 100) == (1, 4)
-    assert choose_threads(large, 1) == (1, 1)
-    assert choose_threads(cp.Sequential([cp.Flatten()], (4,)), 10) == (1, 1)
+    assert choose_work(small, 1000) == Work(1, 1, None)
+    assert choose_work(large, 100) == Work(1, 4, None)
+    assert choose_work(large, 1) == Work(1, 1, None)
+    assert choose_work(cp.Sequential([cp.Flatten()], (4,)), 10) == Work(1, 1, None)
+
+
+def test_convolutions_are_shared_out_in_shards_that_fit_the_cache(monkeypatch):
+    monkeypatch.setattr("clearprop.work.threads_now", lambda: 4)
+    layers = [cp.Conv2D(32, 3, activation="relu"), cp.Flatten(), cp.Dense(10)]
+    images = cp.Sequential(layers, (32, 32, 3))
+    work = choose_work(images, 128)
+    assert work.workers == 4
+    assert work.blas_threads == 1
+    assert 1 <= work.shard_size <= SHARD_BYTES / images.bytes_per_example
+    assert choose_work(images, 16).workers == 4
+    assert choose_work(cp.Sequential(layers, (5, 5, 1)), 2).workers == 1
+    deep = cp.Sequential([cp.Conv2D(64, 3), cp.Conv2D(64, 3), *layers], (32, 32, 3))
+    assert choose_work(deep, 2).workers == 2  # no more workers than images
+    huge = cp.Sequential([cp.Conv2D(64, 3), cp.Flatten(), cp.Dense(1)], (300, 300, 3))
+    assert choose_work(huge, 4).shard_size == 1
 
 
 def test_threads_of_the_products_change_nothing_but_rounding():

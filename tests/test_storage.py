@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 
 import clearprop as cp
 from clearprop.errors import ConfigError, DataError, FileError, ShapeError
-from clearprop.storage import layer_from, layer_spec
+from clearprop.layers.spec import layer_from, layer_spec
 
 
 def everything(dtype="float32"):

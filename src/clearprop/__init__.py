@@ -30,7 +30,18 @@ if TYPE_CHECKING:
         check_loss,
     )
     from clearprop.history import History
-    from clearprop.layers import Activation, Dense, Dropout, Flatten, Layer, Reshape
+    from clearprop.layers import (
+        Activation,
+        Conv1D,
+        Conv2D,
+        ConvTranspose2D,
+        Dense,
+        Dropout,
+        Flatten,
+        Layer,
+        Reshape,
+        Residual,
+    )
     from clearprop.loop import Training, backpropagate
     from clearprop.losses import Loss, make_loss, one_hot
     from clearprop.model import Sequential
@@ -54,6 +65,9 @@ __all__ = [
     "ClearpropError",
     "ConfigError",
     "Constant",
+    "Conv1D",
+    "Conv2D",
+    "ConvTranspose2D",
     "Cosine",
     "DataError",
     "Dense",
@@ -73,6 +87,7 @@ __all__ = [
     "RMSProp",
     "ReduceOnPlateau",
     "Reshape",
+    "Residual",
     "Sequential",
     "ShapeError",
     "Step",

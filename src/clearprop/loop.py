@@ -62,10 +62,19 @@ class Settings:
     seed: int = 0
     workers: int = 1
     blas_threads: int = 1
+    shard_size: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "evaluate_every", "workers", "blas_threads", "seed"):
-            if name != "evaluate_every" or self.evaluate_every is not None:
+        for name in (
+            "epochs",
+            "batch_size",
+            "evaluate_every",
+            "workers",
+            "blas_threads",
+            "shard_size",
+            "seed",
+        ):
+            if name not in ("evaluate_every", "shard_size") or getattr(self, name) is not None:
                 count = check_count("fit", name, getattr(self, name), least=0 if name == "seed" else 1)
                 object.__setattr__(self, name, count)  # 2.0 is 2
         for name in ("shuffle", "drop_last"):
@@ -140,7 +149,7 @@ class Training:
             threads_each(self.settings.blas_threads),
             np.errstate(all="ignore"),
             _interruptible(self),
-            Team(self.model, self.settings.workers) as self._team,
+            Team(self.model, self.settings.workers, self.settings.shard_size) as self._team,
         ):
             self._emit("on_fit_start")
             self.model.link = self.loss.link
@@ -167,25 +176,26 @@ class Training:
             self._end_epoch()
 
     def _step(self, rows: Rows) -> None:
-        n = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+        x, y = take(self.x, rows), take(self.y, rows)
+        n = len(x)
+        share: float | Array = 1 / n
+        if self.weights is not None:
+            weights = take(self.weights, rows)
+            share = (weights / n).reshape(-1, *[1] * len(self.model.output_shape))
         if self.optimizer.schedule is not None:
             self.optimizer.advance(self.epoch + self.batch / self.batches)
 
-        def shard(model: Sequential, rows: Rows, noise: Noise) -> tuple[float, float]:
-            x, y = take(self.x, rows), take(self.y, rows)
-            if self.weights is None:
-                losses, scores = backpropagate(model, self.loss, x, y, 1 / n, noise)
-            else:
-                weights = take(self.weights, rows)
-                share = (weights / n).reshape(-1, *[1] * len(model.output_shape))
-                losses, scores = backpropagate(model, self.loss, x, y, share, noise)
-                losses = losses * weights
-            return float(np.add.reduce(losses)), self.loss.measure(scores, y)
+        def run(model: Sequential, part: slice, noise: Noise) -> tuple[float, float]:
+            own = share if isinstance(share, float) else share[part]
+            losses, scores = backpropagate(model, self.loss, x[part], y[part], own, noise)
+            if self.weights is not None:
+                losses = losses * weights[part]
+            return float(np.add.reduce(losses)), self.loss.measure(scores, y[part])
 
         noise = self.model.draw_noise(n)
-        loss, right = self._team.gradient(shard, rows, n, noise)
+        loss, right = self._team.gradient(run, n, noise)
         if not math.isfinite(loss):
-            place = where_not_finite(self.model, self.loss, take(self.x, rows), noise)
+            place = where_not_finite(self.model, self.loss, x, noise)
             raise self._diverged(self.step + 1, f"the loss became {loss / n}: {place}")
         self._record(loss, right, n)
         if self.settings.l1 or self.settings.l2:

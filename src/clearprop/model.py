@@ -1,10 +1,10 @@
 """Sequential: layers one after the other, over one flat vector of parameters and one of gradients."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import copy
-from math import isfinite
+from math import isfinite, prod
 from os import PathLike
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,9 @@ from clearprop.errors import ConfigError, DataError, ShapeError
 from clearprop.layers import Activation, Layer
 from clearprop.losses import predict_from, probabilities_from
 from clearprop.names import check_count
-from clearprop.params import Layout
+from clearprop.params import Layout, by_number, numbered
 from clearprop.summary import summary_table
 
-T = TypeVar("T")
 ROWS_AT_ONCE = 1024  # a prediction's activations stay small, whatever the number of rows
 
 
@@ -101,6 +100,11 @@ class Sequential:
     def buffers(self) -> Array:
         """What is learned without a gradient, (B,): batch norm's running statistics, for one."""
         return self._buffers
+
+    @property
+    def bytes_per_example(self) -> int:
+        """What an example's input, and the output of every layer, take."""
+        return self.dtype.itemsize * sum(prod(shape) for shape in self.shapes)
 
     @property
     def output_shape(self) -> Shape:
@@ -260,7 +264,7 @@ class Sequential:
         check_shape("Sequential", "grads", grads.shape, (self.layout.size,))
         self._params, self._grads, self._buffers = params, grads, buffers
         views = [
-            by_layer(found, len(self.layers))
+            by_number(found, len(self.layers))
             for found in (
                 self.layout.views(params),
                 self.layout.views(grads),
@@ -321,20 +325,6 @@ def plan(layers: Any, input_shape: Shape) -> Plan:
     params = [layer.param_shapes(shape) for layer, shape in zip(expanded, shapes[:-1], strict=True)]
     buffers = [layer.buffer_shapes(shape) for layer, shape in zip(expanded, shapes[:-1], strict=True)]
     return Plan(expanded, shapes, Layout(numbered(params)), Layout(numbered(buffers)))
-
-
-def numbered(owned: Sequence[Mapping[str, T]]) -> dict[str, T]:
-    """Each layer's own things under its number: "0.w"."""
-    return {f"{i}.{name}": thing for i, own in enumerate(owned) for name, thing in own.items()}
-
-
-def by_layer(named: Mapping[str, T], n: int) -> list[dict[str, T]]:
-    """The way back, for n layers: {"1.w": …} is the second one's {"w": …}."""
-    owned: list[dict[str, T]] = [{} for _ in range(n)]
-    for name, thing in named.items():
-        index, _, rest = name.partition(".")
-        owned[int(index)][rest] = thing
-    return owned
 
 
 def _expand(layers: Any) -> list[Layer]:

@@ -1,15 +1,14 @@
-"""Team: replicas of a network, each on a thread of its own, that share out a mini-batch."""
+"""Team: replicas of a network that share out a mini-batch, in shards that fit the cache, on threads."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from threading import Barrier, BrokenBarrierError, Semaphore
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
 from clearprop.arrays import Array
-from clearprop.batches import Rows
-from clearprop.blas import threads_now
 from clearprop.model import Sequential
 from clearprop.optimizer import Optimizer
 
@@ -17,71 +16,133 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
 T = TypeVar("T")
-Noise = Sequence[Array | None]
-WORTH_THREADS = (
-    20e6  # multiply-adds of a step's products, below which waking a thread costs more than it saves
-)
+Noise = Sequence[Any]
+Run = Callable[[Sequential, slice, Noise], tuple[float, float]]  # forward and backward of a shard: two sums
 
 
 class Team:
-    """`workers` replicas over one vector of parameters; each writes its gradients into a row of its own.
+    """`workers` threads, each with a replica of the network, over one vector of parameters.
 
-    The mini-batch is cut into one shard a worker, and the rows are added in the workers' order. So the sum is the
-    mini-batch's gradient, whatever the number of workers, and a run repeats bit for bit.
+    The mini-batch is cut into shards of at most `shard_size` examples, so that their numbers stay in the cache; each
+    worker takes some of them, one after the other, and adds their gradients up. The workers' sums are added in the
+    workers' order. So the total is the mini-batch's gradient, whatever the number of workers and shards, and a run
+    repeats bit for bit.
+
+    Where a layer looks at the whole mini-batch, as batch norm does, all shards are under way at the same time, each
+    on a thread and with a row of gradients of its own, and meet in that layer; `workers` of them run at once.
     """
 
-    def __init__(self, model: Sequential, workers: int) -> None:
-        self.model = model
-        self.rows = [model.grads] + [np.empty_like(model.grads) for _ in range(workers - 1)]
-        self.replicas = [model] + [model.replica(row) for row in self.rows[1:]]
-        self.spans = [slice(a, b) for a, b in _cuts(model.params.size, workers)]
+    def __init__(self, model: Sequential, workers: int, shard_size: int | None = None) -> None:
+        self.model, self.workers, self.shard_size = model, workers, shard_size
+        self.meets = any(part.over_batch for layer in model.layers for part in layer.parts())
+        self.replicas = [model]  # which write their gradients into vectors of their own
+        self.spans = [slice(a, b) for a, b in cuts(model.params.size, workers)]
         self.pool: ThreadPoolExecutor | None = None
+        self.threads = 0  # of the pool
 
     def __enter__(self) -> Self:
-        if len(self.rows) > 1:
-            from concurrent.futures import ThreadPoolExecutor  # brings logging, which is slow to import
-
-            self.pool = ThreadPoolExecutor(len(self.rows) - 1, "clearprop", initializer=_quiet)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._dismiss()
+
+    def gradient(self, run: Run, n: int, noise: Noise) -> tuple[float, float]:
+        """Run all shards of a mini-batch of n; the model's grads and the two sums are the totals."""
+        size = min(self.shard_size or n, -(-n // self.workers))
+        shards = [slice(a, b) for a, b in cuts(n, -(-n // size))]
+        if len(shards) == 1:
+            return run(self.model, shards[0], noise)
+        parts = [[part_of(drawn, shard) for drawn in noise] for shard in shards]
+        sums = self._meeting(run, shards, parts) if self.meets else self._in_turn(run, shards, parts)
+        return sum(s[0] for s in sums), sum(s[1] for s in sums)
+
+    def _in_turn(self, run: Run, shards: list[slice], noise: Sequence[Noise]) -> list[tuple[float, float]]:
+        """Each worker runs some of the shards, and adds their gradients up."""
+        shares = cuts(len(shards), min(self.workers, len(shards)))
+        replicas = self._replicas(2 * len(shares))  # the first of a worker's two holds the sum
+
+        def work(i: int) -> list[tuple[float, float]]:
+            first, other = replicas[i], replicas[len(shares) + i]
+            sums = []
+            for s in range(*shares[i]):
+                replica = first if s == shares[i][0] else other
+                sums.append(run(replica, shards[s], noise[s]))
+                if replica is other:
+                    np.add(first.grads, other.grads, out=first.grads)
+            return sums
+
+        sums = self.each(work, len(shares))
+        self._add_up(replicas[1 : len(shares)])
+        return [pair for some in sums for pair in some]
+
+    def _meeting(self, run: Run, shards: list[slice], noise: Sequence[Noise]) -> list[tuple[float, float]]:
+        """All shards at the same time, so that layers can add up over the whole mini-batch."""
+        replicas = self._replicas(len(shards))
+        meeting = Meeting(len(shards), self.workers)
+
+        def work(i: int) -> tuple[float, float]:
+            for layer in replicas[i].layers:
+                for part in layer.parts():
+                    if part.over_batch:
+                        part.total = lambda sums: meeting.total(i, sums)
+            try:
+                with meeting.running:
+                    return run(replicas[i], shards[i], noise[i])
+            except BaseException:
+                meeting.barrier.abort()  # the others wait for this one no longer
+                raise
+            finally:
+                for layer in replicas[i].layers:
+                    for part in layer.parts():
+                        part.__dict__.pop("total", None)
+
+        sums = self.each(work, len(shards))
+        self._add_up(replicas[1 : len(shards)])
+        return sums
+
+    def _add_up(self, others: Sequence[Sequential]) -> None:
+        """The replicas' gradients into the model's, each worker a part of the vector."""
+
+        def add(i: int) -> None:
+            for other in others:
+                self.model.grads[self.spans[i]] += other.grads[self.spans[i]]
+
+        if others:
+            self.each(add, len(self.spans))
+
+    def _replicas(self, n: int) -> list[Sequential]:
+        while len(self.replicas) < n:
+            self.replicas.append(self.model.replica(np.empty_like(self.model.grads)))
+        return self.replicas[:n]
+
+    def each(self, work: Callable[[int], T], n: int) -> list[T]:
+        """work(0), …, work(n − 1), each on a thread, the first of them on this one."""
+        if n == 1:
+            return [work(0)]
+        others = [self._pool(n - 1).submit(work, i) for i in range(1, n)]
+        try:
+            results = [work(0)]
+        except BrokenBarrierError:
+            results = []  # another thread's error is the cause, and comes out below
+        errors = [error for other in others if (error := other.exception()) is not None]
+        for error in sorted(errors, key=lambda error: isinstance(error, BrokenBarrierError)):
+            raise error
+        return [*results, *(other.result() for other in others)]
+
+    def _pool(self, n: int) -> "ThreadPoolExecutor":
+        if self.pool is None or self.threads < n:
+            from concurrent.futures import ThreadPoolExecutor  # brings logging, which is slow to import
+
+            self._dismiss()
+            self.pool, self.threads = ThreadPoolExecutor(n, "clearprop", initializer=_quiet), n
+        return self.pool
+
+    def _dismiss(self) -> None:
         if self.pool is not None:
             self.pool.shutdown()
             self.pool = None
-
-    def each(self, work: Callable[[int], T], workers: int) -> list[T]:
-        """work(i) for each of the first `workers`, at the same time, the first of them on this thread."""
-        if self.pool is None or workers == 1:
-            return [work(i) for i in range(workers)]
-        others = [self.pool.submit(work, i) for i in range(1, workers)]
-        first = work(0)
-        return [first, *(other.result() for other in others)]
-
-    def gradient(
-        self,
-        shard: Callable[[Sequential, Rows, Noise], tuple[float, float]],
-        rows: Rows,
-        n: int,
-        noise: Noise,
-    ) -> tuple[float, float]:
-        """Run `shard` on every replica's part of the n rows; the model's grads and the two sums are the totals."""
-        if len(self.rows) == 1:
-            return shard(self.model, rows, noise)
-        cuts = _cuts(n, min(len(self.rows), n))
-
-        def part(i: int) -> tuple[float, float]:
-            a, b = cuts[i]
-            return shard(self.replicas[i], _part(rows, a, b), [m if m is None else m[a:b] for m in noise])
-
-        def add(i: int) -> None:
-            for row in self.rows[1 : len(cuts)]:
-                self.model.grads[self.spans[i]] += row[self.spans[i]]
-
-        sums = self.each(part, len(cuts))
-        self.each(add, len(self.spans))
-        return sum(s[0] for s in sums), sum(s[1] for s in sums)
 
     def step(self, optimizer: Optimizer) -> None:
         """One optimizer step, each worker on its own part of the flat vectors."""
@@ -94,24 +155,43 @@ class Team:
         )
 
 
-def choose_threads(model: Sequential, batch_size: int) -> tuple[int, int]:
-    """Workers, and the threads of each one's matrix products, by the work in a step.
+class Meeting:
+    """Where the shards of a mini-batch meet: each brings an array, and all leave with the sum.
 
-    A dense network's time goes into a few large products, which BLAS cuts up better than shards of the batch do.
+    Of the shards that are not waiting for the others, `workers` run at a time.
     """
-    layers = zip(model.layers, model.shapes[:-1], strict=True)
-    work = 3 * batch_size * sum(layer.multiply_adds(shape) for layer, shape in layers)
-    return 1, threads_now() if work >= WORTH_THREADS else 1
+
+    def __init__(self, shards: int, workers: int) -> None:
+        self.barrier = Barrier(shards, self._add_up)
+        self.running = Semaphore(workers)
+        self.brought: list[Array] = [np.empty(0)] * shards
+        self.sum = np.empty(0)
+
+    def total(self, i: int, sums: Array) -> Array:
+        """The sum of what all shards bring; shard i brings `sums`."""
+        self.brought[i] = sums
+        self.running.release()
+        try:
+            self.barrier.wait()
+        finally:
+            self.running.acquire()
+        return self.sum
+
+    def _add_up(self) -> None:
+        self.sum = np.add.reduce(self.brought)  # in the shards' order, so that a run repeats bit for bit
 
 
-def _cuts(n: int, parts: int) -> list[tuple[int, int]]:
+def cuts(n: int, parts: int) -> list[tuple[int, int]]:
     """0..n in equal consecutive parts."""
     edges = [n * i // parts for i in range(parts + 1)]
     return list(pairwise(edges))
 
 
-def _part(rows: Rows, a: int, b: int) -> Rows:
-    return slice(rows.start + a, rows.start + b) if isinstance(rows, slice) else rows[a:b]
+def part_of(noise: Any, rows: slice) -> Any:
+    """A shard's rows of what a layer has drawn."""
+    if isinstance(noise, list):
+        return [part_of(inner, rows) for inner in noise]
+    return None if noise is None else noise[rows]
 
 
 def _quiet() -> None:

@@ -1,9 +1,12 @@
 """Layout: named arrays laid end to end in one flat vector."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
+from typing import TypeVar
 
 from clearprop.arrays import Array, Shape, check_shape
+
+T = TypeVar("T")
 
 
 class Layout:
@@ -44,3 +47,25 @@ class Layout:
             if span.start <= index < span.stop:
                 return name
         raise IndexError(f"Layout: element {index} lies outside a vector of {self.size} elements.")
+
+
+def numbered(owned: Sequence[Mapping[str, T]]) -> dict[str, T]:
+    """What each of several layers owns, under the layer's number.
+
+    >>> numbered([{"w": 1}, {}, {"w": 2}])
+    {'0.w': 1, '2.w': 2}
+    """
+    return {f"{i}.{name}": thing for i, own in enumerate(owned) for name, thing in own.items()}
+
+
+def by_number(named: Mapping[str, T], n: int) -> list[dict[str, T]]:
+    """The way back, for n layers.
+
+    >>> by_number({"0.w": 1, "2.w": 2}, 3)
+    [{'w': 1}, {}, {'w': 2}]
+    """
+    owned: list[dict[str, T]] = [{} for _ in range(n)]
+    for name, thing in named.items():
+        number, _, rest = name.partition(".")
+        owned[int(number)][rest] = thing
+    return owned

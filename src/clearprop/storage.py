@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from inspect import signature
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,45 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clearprop.arrays import Array, Shape, as_dtype
-from clearprop.errors import ClearpropError, ConfigError, DataError, FileError, ShapeError
+from clearprop.errors import ClearpropError, DataError, FileError, ShapeError
 from clearprop.files import replace_file
-from clearprop.layers import LAYERS, Layer
-from clearprop.names import check_count, unknown
+from clearprop.layers.spec import layer_from, layer_spec
+from clearprop.names import check_count
 
 if TYPE_CHECKING:
     from clearprop.model import Sequential
 
 _KEY = "clearprop"
 _LINKS = ("softmax", "sigmoid", "probs", "argmax", "identity", "exp")
-
-
-def layer_spec(layer: Layer) -> dict[str, Any]:
-    """A layer as plain values: {"type": "Dense", "units": 100}."""
-    return {"type": type(layer).__name__, **layer.settings()}
-
-
-def layer_from(spec: Any, who: str) -> Layer:
-    """The layer that a spec describes.
-
-    Raises
-    ------
-    ConfigError
-        If the type or a setting is unknown, or a setting's value is refused.
-    """
-    if not isinstance(spec, dict) or not isinstance(spec.get("type"), str):
-        raise ConfigError(f'{who}: expected a table such as {{type = "Dense", units = 10}}, got {spec!r}.')
-    settings = dict(spec)
-    kind = settings.pop("type")
-    if kind not in LAYERS:
-        raise unknown(who, "layer type", kind, LAYERS)
-    known = list(signature(LAYERS[kind]).parameters)
-    for key in settings:
-        if key not in known:
-            raise unknown(f"{who}, {kind}", "setting", key, known)
-    try:
-        return LAYERS[kind](**settings)
-    except TypeError as error:
-        raise ConfigError(f"{who}, {kind}: {error}. Settings: {', '.join(sorted(known))}.") from None
 
 
 def save_model(model: "Sequential", path: str | PathLike[str]) -> None:

@@ -17,8 +17,8 @@ from clearprop.model import Sequential
 from clearprop.names import check_count
 from clearprop.optim import make_optimizer
 from clearprop.optimizer import Optimizer
-from clearprop.parallel import choose_threads
 from clearprop.schedules import ReduceOnPlateau
+from clearprop.work import choose_work
 
 Data = tuple[Any, Any]
 
@@ -46,6 +46,7 @@ def fit(
     seed: int = 0,
     workers: int | None = None,
     blas_threads: int | None = None,
+    shard_size: int | None = None,
     resume: Mapping[str, Any] | None = None,
 ) -> History:
     """Train a network by mini-batches; it is changed in place.
@@ -82,6 +83,9 @@ def fit(
     workers, blas_threads : int, optional
         Threads that share every mini-batch, each with a replica of the network; and the threads of each one's
         matrix products. By default both follow the work in a step; if one is given, the other is 1.
+    shard_size : int, optional
+        How many examples a worker takes at a time. By default, where convolutions do most of the work, as many as
+        the cache holds; else the worker's whole part of the mini-batch.
     resume : mapping, optional
         A `Training.state()` of the same call, to continue from.
 
@@ -127,8 +131,12 @@ def fit(
         sets = {"validation": _set(model, loss, validation, "fit, validation"), **sets}
     weights = _weights(sample_weights, len(x), kept, model.dtype)
     x, y = x[kept], y[kept]
-    if workers is None and blas_threads is None:
-        workers, blas_threads = choose_threads(model, min(batch_size, len(x)))
+    work = choose_work(model, min(batch_size, len(x)))
+    if workers is not None or blas_threads is not None:
+        work = work._replace(
+            workers=1 if workers is None else workers,
+            blas_threads=1 if blas_threads is None else blas_threads,
+        )
     settings = Settings(
         epochs=epochs,
         batch_size=batch_size,
@@ -140,8 +148,9 @@ def fit(
         shuffle=shuffle,
         drop_last=drop_last,
         seed=seed,
-        workers=1 if workers is None else workers,
-        blas_threads=1 if blas_threads is None else blas_threads,
+        workers=work.workers,
+        blas_threads=work.blas_threads,
+        shard_size=work.shard_size if shard_size is None else shard_size,
     )
     optimizer = make_optimizer(optimizer)
     _check_plateau(optimizer, loss)

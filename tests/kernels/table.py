@@ -4,7 +4,7 @@ import numpy as np
 
 from clearprop.kernels import activations, affine, dropout, losses, penalties
 
-from . import naive
+from . import naive, table_conv
 from .case import Case
 
 N, D, M, K = 6, 4, 3, 5
@@ -153,4 +153,4 @@ OWN = [
     penalty("l1_penalty"),
 ]
 
-CASES = [*OWN]  # the other rooms' rows stand in table_<room>.py
+CASES = [*OWN, *table_conv.CASES]  # the other rooms' rows stand in table_<room>.py

@@ -12,7 +12,7 @@ from clearprop.layers.activation import Activation
 from clearprop.layers.base import Layer
 from clearprop.names import check_count
 
-_RECTIFIERS = ("relu", "leaky_relu", "elu", "swish", "gelu", "gelu_tanh", "softplus")
+RECTIFIERS = ("relu", "leaky_relu", "elu", "swish", "gelu", "gelu_tanh", "softplus")
 
 
 class Dense(Layer):
@@ -57,7 +57,7 @@ class Dense(Layer):
     ) -> None:
         self.units = check_count("Dense", "units", units)
         self.activation = Activation(activation) if activation is not None else None
-        by_default = "he_normal" if activation in _RECTIFIERS else "xavier_uniform"
+        by_default = "he_normal" if activation in RECTIFIERS else "xavier_uniform"
         self.init = make_initializer(by_default if init is None else init)
         self.bias_init = make_initializer(bias_init)
 

@@ -11,7 +11,7 @@ Padding = str | int | Sequence[Any]
 Pairs = tuple[tuple[int, int], ...]  # before and after, for each axis
 
 
-def sizes(who: str, what: str, value: Any, axes: int) -> Shape:
+def sizes(who: str, what: str, value: Any, axes: int, least: int = 1) -> Shape:
     """One size for each axis, from a number or a sequence of as many.
 
     >>> sizes("Conv2D", "kernel", 3, 2)
@@ -20,7 +20,7 @@ def sizes(who: str, what: str, value: Any, axes: int) -> Shape:
     given = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,) * axes
     if len(given) != axes:
         raise ConfigError(f"{who}: expected {what} to be a number or {axes} numbers, got {value!r}.")
-    return tuple(check_count(who, what, n) for n in given)
+    return tuple(check_count(who, what, n, least=least) for n in given)
 
 
 def check_padding(

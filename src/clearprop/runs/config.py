@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from clearprop.errors import ConfigError, FileError
 from clearprop.layers import Layer
+from clearprop.layers.spec import layer_from
 from clearprop.losses import Loss, make_loss
 from clearprop.names import nearest
 from clearprop.optim import make_optimizer
 from clearprop.optimizer import Optimizer
-from clearprop.storage import layer_from
 
 
 class Table(BaseModel):
@@ -71,6 +71,7 @@ class TrainingTable(Table):
     best_weights: str | None = None
     workers: int | None = Field(default=None, ge=1)
     blas_threads: int | None = Field(default=None, ge=1)
+    shard_size: int | None = Field(default=None, ge=1)
 
 
 class CheckpointTable(Table):

@@ -25,7 +25,6 @@ from clearprop.loop import Training
 from clearprop.losses import Loss
 from clearprop.model import Sequential
 from clearprop.names import unknown
-from clearprop.parallel import choose_threads
 from clearprop.runs.checkpoint import Checkpoints, callback_states, latest, load_state
 from clearprop.runs.config import RunConfig
 from clearprop.runs.folder import RunFolder
@@ -33,6 +32,7 @@ from clearprop.runs.log import MetricsLog, write_history
 from clearprop.runs.plots import save_plots
 from clearprop.runs.prepare import Prepared, prepare
 from clearprop.train import fit
+from clearprop.work import choose_work
 
 
 @dataclass(frozen=True)
@@ -212,10 +212,11 @@ def _run(
 def _with_threads(config: RunConfig, model: Sequential, rows: int) -> RunConfig:
     """The threads are pinned, so that a resumed run adds up in the same order."""
     t = config.training
-    if t.workers is not None or t.blas_threads is not None:
-        return config
-    workers, blas_threads = choose_threads(model, min(t.batch_size, rows))
-    pinned = t.model_copy(update={"workers": workers, "blas_threads": blas_threads})
+    work = choose_work(model, min(t.batch_size, rows))
+    chosen: dict[str, Any] = {} if t.workers is not None or t.blas_threads is not None else work._asdict()
+    if t.shard_size is None:
+        chosen["shard_size"] = work.shard_size
+    pinned = t.model_copy(update=chosen)
     return config.model_copy(update={"training": pinned})
 
 
@@ -302,6 +303,7 @@ def _fit(
         seed=config.seed,
         workers=t.workers,
         blas_threads=t.blas_threads,
+        shard_size=t.shard_size,
         resume=None if state is None else state | {"callbacks": callback_states(state, callbacks)},
     )
 
