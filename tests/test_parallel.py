@@ -8,7 +8,7 @@ import pytest
 import clearprop as cp
 from clearprop.loop import backpropagate
 from clearprop.parallel import Team
-from clearprop.work import SHARD_BYTES, Work, choose_work
+from clearprop.work import SHARD_BYTES, Work, choose_work, share_out
 from oracles import blobs
 
 LOSS = cp.make_loss("softmax_cross_entropy")
@@ -166,30 +166,53 @@ def test_numbers_that_overflow_on_a_thread_do_not_warn():
         cp.fit(model, np.full_like(x, 3e38), y, batch_size=30, workers=3)
 
 
+def choose(model, batch_size):
+    return choose_work(model.layers, model.shapes, model.dtype.itemsize, batch_size)
+
+
 def test_threads_only_where_the_work_is_worth_them(monkeypatch):
     monkeypatch.setattr("clearprop.work.threads_now", lambda: 4)
     small = cp.Sequential([cp.Dense(3)], (4,))
     large = cp.Sequential([cp.Dense(2000), cp.Dense(10)], (2000,))
-    assert choose_work(small, 1000) == Work(1, 1, None)
-    assert choose_work(large, 100) == Work(1, 4, None)
-    assert choose_work(large, 1) == Work(1, 1, None)
-    assert choose_work(cp.Sequential([cp.Flatten()], (4,)), 10) == Work(1, 1, None)
+    assert choose(small, 1000) == Work(1, 1, None)
+    assert choose(large, 100) == Work(1, 4, None)
+    assert choose(large, 1) == Work(1, 1, None)
+    assert choose(cp.Sequential([cp.Flatten()], (4,)), 10) == Work(1, 1, None)
 
 
 def test_convolutions_are_shared_out_in_shards_that_fit_the_cache(monkeypatch):
     monkeypatch.setattr("clearprop.work.threads_now", lambda: 4)
     layers = [cp.Conv2D(32, 3, activation="relu"), cp.Flatten(), cp.Dense(10)]
     images = cp.Sequential(layers, (32, 32, 3))
-    work = choose_work(images, 128)
+    work = choose(images, 128)
     assert work.workers == 4
     assert work.blas_threads == 1
-    assert 1 <= work.shard_size <= SHARD_BYTES / images.bytes_per_example
-    assert choose_work(images, 16).workers == 4
-    assert choose_work(cp.Sequential(layers, (5, 5, 1)), 2).workers == 1
+    assert 1 < work.shard_size <= SHARD_BYTES / (4 * 32 * 32 * 3)
+    assert choose(images, 16).workers == 4
+    assert choose(cp.Sequential(layers, (5, 5, 1)), 2).workers == 1
     deep = cp.Sequential([cp.Conv2D(64, 3), cp.Conv2D(64, 3), *layers], (32, 32, 3))
-    assert choose_work(deep, 2).workers == 2  # no more workers than images
+    assert choose(deep, 2).workers == 2  # no more workers than images
     huge = cp.Sequential([cp.Conv2D(64, 3), cp.Flatten(), cp.Dense(1)], (300, 300, 3))
-    assert choose_work(huge, 4).shard_size == 1
+    assert choose(huge, 4).shard_size == 1
+
+
+def test_predictions_are_shared_out_and_the_same(monkeypatch):
+    layers = [cp.Conv2D(8, 3, activation="relu"), cp.Flatten(), cp.Dense(3)]
+    model = cp.Sequential(layers, (40, 40, 3), seed=1)
+    x = np.random.default_rng(0).normal(size=(150, 40, 40, 3)).astype("float32")
+    seen = []
+    monkeypatch.setattr("clearprop.model.share_out", lambda *call: seen.append(call[2]) or share_out(*call))
+    for threads in (1, 3):
+        monkeypatch.setattr("clearprop.work.threads_now", lambda threads=threads: threads)
+        shared = model.scores(x)
+        np.testing.assert_allclose(shared, model._scores(x), rtol=1e-4, atol=1e-5)
+    assert seen == [1, 3]
+
+
+def test_what_goes_wrong_on_a_thread_comes_out_of_share_out():
+    assert share_out(lambda n: n * n, range(5), 3) == [0, 1, 4, 9, 16]
+    with pytest.raises(ZeroDivisionError):
+        share_out(lambda n: 1 // n, range(5), 3)
 
 
 def test_threads_of_the_products_change_nothing_but_rounding():

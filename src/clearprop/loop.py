@@ -146,7 +146,7 @@ class Training:
             self.optimizer.decay_spans = self._weight_spans
         self._started = perf_counter() - self.seconds
         with (
-            threads_each(self.settings.blas_threads),
+            threads_each(self.settings.blas_threads, self.settings.workers),
             np.errstate(all="ignore"),
             _interruptible(self),
             Team(self.model, self.settings.workers, self.settings.shard_size) as self._team,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from copy import copy
-from math import isfinite, prod
+from math import isfinite
 from os import PathLike
 from typing import Any, NamedTuple, Self
 
@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from clearprop.arrays import Array, Shape, as_dtype, check_finite, check_shape, shape_text
+from clearprop.batches import Rows, epoch_rows
 from clearprop.errors import ConfigError, DataError, ShapeError
 from clearprop.layers import Activation, Layer
 from clearprop.losses import predict_from, probabilities_from
 from clearprop.names import check_count
 from clearprop.params import Layout, by_number, numbered
 from clearprop.summary import summary_table
+from clearprop.work import choose_shard, choose_work, share_out
 
 ROWS_AT_ONCE = 1024  # a prediction's activations stay small, whatever the number of rows
 
@@ -102,11 +104,6 @@ class Sequential:
         return self._buffers
 
     @property
-    def bytes_per_example(self) -> int:
-        """What an example's input, and the output of every layer, take."""
-        return self.dtype.itemsize * sum(prod(shape) for shape in self.shapes)
-
-    @property
     def output_shape(self) -> Shape:
         """One example's scores: their shape, without the batch axis."""
         return self.shapes[-1]
@@ -160,15 +157,19 @@ class Sequential:
         ]
 
     def scores(self, x: npt.ArrayLike) -> Array:
-        """The network's output for x of shape (N, *input_shape), computed a thousand rows at a time."""
+        """The network's output for x of shape (N, *input_shape), computed so many rows at a time as suit the cache."""
         x = self._as_input(x)
         if x.shape[1:] != self.input_shape:
             self.refuse(x.shape)
-        if len(x) <= ROWS_AT_ONCE:
+        if len(x) <= self._rows_at_once:
             return self._scores(x)
         y = np.empty((len(x), *self.output_shape), self.dtype)
-        for start in range(0, len(x), ROWS_AT_ONCE):
-            y[start : start + ROWS_AT_ONCE] = self._scores(x[start : start + ROWS_AT_ONCE])
+
+        def fill(rows: Rows) -> None:
+            y[rows] = self._scores(x[rows])
+
+        workers = choose_work(self.layers, self.shapes, self.dtype.itemsize, len(x), passes=1).workers
+        share_out(fill, list(epoch_rows(len(x), self._rows_at_once)), workers)
         return y
 
     def _as_input(self, x: npt.ArrayLike) -> Array:
@@ -273,6 +274,8 @@ class Sequential:
         ]
         for layer, *own in zip(self.layers, *views, strict=True):
             layer.bind(*own)
+        at_once = choose_shard(self.layers, self.shapes, self.dtype.itemsize)
+        self._rows_at_once = min(ROWS_AT_ONCE, at_once or ROWS_AT_ONCE)
         self._silence: list[Any] = [None] * len(self.layers)
         self._noisy = any(
             type(part).draw_noise is not Layer.draw_noise for layer in self.layers for part in layer.parts()

@@ -11,6 +11,7 @@ import numpy as np
 from clearprop.arrays import Array
 from clearprop.model import Sequential
 from clearprop.optimizer import Optimizer
+from clearprop.work import keep_memory
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +42,8 @@ class Team:
         self.threads = 0  # of the pool
 
     def __enter__(self) -> Self:
+        if self.shard_size is not None:
+            keep_memory()
         return self
 
     def __exit__(

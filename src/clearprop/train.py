@@ -131,7 +131,7 @@ def fit(
         sets = {"validation": _set(model, loss, validation, "fit, validation"), **sets}
     weights = _weights(sample_weights, len(x), kept, model.dtype)
     x, y = x[kept], y[kept]
-    work = choose_work(model, min(batch_size, len(x)))
+    work = choose_work(model.layers, model.shapes, model.dtype.itemsize, min(batch_size, len(x)))
     if workers is not None or blas_threads is not None:
         work = work._replace(
             workers=1 if workers is None else workers,

@@ -212,7 +212,7 @@ def _run(
 def _with_threads(config: RunConfig, model: Sequential, rows: int) -> RunConfig:
     """The threads are pinned, so that a resumed run adds up in the same order."""
     t = config.training
-    work = choose_work(model, min(t.batch_size, rows))
+    work = choose_work(model.layers, model.shapes, model.dtype.itemsize, min(t.batch_size, rows))
     chosen: dict[str, Any] = {} if t.workers is not None or t.blas_threads is not None else work._asdict()
     if t.shard_size is None:
         chosen["shard_size"] = work.shard_size
