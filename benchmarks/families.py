@@ -1,6 +1,6 @@
 """All rows, in the table's order. A new family is a file with ROWS and a line here."""
 
-from benchmarks import imports, iris, predict, size, train
+from benchmarks import disk, imports, iris, predict, size, train
 from benchmarks.rows import Row
 
-ROWS: list[Row] = [*train.ROWS, *iris.ROWS, *predict.ROWS, *imports.ROWS, *size.ROWS]
+ROWS: list[Row] = [*train.ROWS, *iris.ROWS, *predict.ROWS, *disk.ROWS, *imports.ROWS, *size.ROWS]

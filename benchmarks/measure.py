@@ -69,7 +69,8 @@ def measure(row: Row, scale: Scale, repeats: int) -> Result:
         except ImportError as err:
             missing[name] = str(err)
     values: dict[str, list[float]] = {name: [] for name in runs}
-    for round_number in range(1 if scale.tiny else 0, repeats + 1):
+    rounds = repeats if row.rounds is None else min(repeats, row.rounds)
+    for round_number in range(1 if scale.tiny else 0, rounds + 1):
         for name, run in runs.items():
             value = run() if scale.tiny else _undisturbed(run)
             if round_number:

@@ -26,7 +26,8 @@ class Row:
     """A workload, and who does it.
 
     `ours` and each rival prepare the same work in their own library. `unit` is "s" or "B". `threaded` rows are
-    measured for each number of threads, the others once.
+    measured for each number of threads, the others once. `rounds` limits the number of rounds, for work that takes
+    long or numbers that hardly vary.
     """
 
     family: str
@@ -35,6 +36,7 @@ class Row:
     rivals: Mapping[str, Contender]
     unit: str = "s"
     threaded: bool = True
+    rounds: int | None = None
 
 
 def timed(work: Callable[[], object], count: int = 1) -> Run:

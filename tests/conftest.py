@@ -19,11 +19,11 @@ REAL = os.environ.get("CLEARPROP_DATA")
 NOWHERE = Path(__file__) / "no-data"  # under a file, so that no test can ever make it
 
 
-def needed_paths(name: str) -> list[str]:
-    """A registry name's files, or the path itself."""
+def needed_paths(name: str) -> list[tuple[str, ...]]:
+    """A registry name's files, each with the other places in which it may lie, or the path itself."""
     from clearprop.data import SOURCES
 
-    return [name] if "/" in name else [file.path for file in SOURCES[name].files]
+    return [(name,)] if "/" in name else [(file.path, *file.others) for file in SOURCES[name].files]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -36,7 +36,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(
             f"needs {names[0]}: let CLEARPROP_DATA name its folder; see `clearprop data list` and `where`"
         )
-    missing = [path for name in names for path in needed_paths(name) if not (Path(REAL) / path).is_file()]
+    missing = [
+        places[0]
+        for name in names
+        for places in needed_paths(name)
+        if not any((Path(REAL) / place).exists() for place in places)
+    ]
     if missing:
         pytest.fail(f"CLEARPROP_DATA={REAL} holds no {', '.join(missing)}", pytrace=False)
     os.environ["CLEARPROP_DATA"] = REAL

@@ -91,6 +91,17 @@ def test_contenders_have_turns_and_the_first_does_not_count(monkeypatch: pytest.
     assert result_from(json.loads(json.dumps(result.as_dict()))) == result
 
 
+def test_a_row_may_have_fewer_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    import benchmarks.measure
+    from benchmarks.measure import measure
+    from benchmarks.rows import Row, Scale
+
+    monkeypatch.setattr(benchmarks.measure, "PAUSE", 0.0)
+    for rounds, taken in ((2, [1.0, 2.0]), (9, [1.0, 2.0, 3.0]), (None, [1.0, 2.0, 3.0])):
+        row = Row("f", "r", counting([0.0, 1.0, 2.0, 3.0]), {}, rounds=rounds)
+        assert measure(row, Scale(threads=1), repeats=3).ours.values == taken
+
+
 def test_a_missing_rival_is_said_to_be_missing() -> None:
     from benchmarks.measure import measure
     from benchmarks.rows import Row, Scale

@@ -72,3 +72,14 @@ def test_what_it_refuses_changes_nothing(layers, y, settings, sentence):
     with pytest.raises(cp.ClearpropError, match=sentence):
         cp.fit_lbfgs(model, X, y, **settings)
     np.testing.assert_array_equal(model.params, before)
+
+
+def test_a_residual_without_noise_is_no_obstacle():
+    inner = [cp.Dense(5, activation="tanh"), cp.Dense(5)]
+    model = cp.Sequential([cp.Residual(inner), cp.Dense(3)], (5,), dtype="float64")
+    before = cp.evaluate(model, X, Y, "softmax_cross_entropy")["loss"]
+    cp.fit_lbfgs(model, X, Y, max_iter=20)
+    assert cp.evaluate(model, X, Y, "softmax_cross_entropy")["loss"] < 0.5 * before
+    noisy = cp.Sequential([cp.Residual([*inner, cp.Dropout(0.5)]), cp.Dense(3)], (5,))
+    with pytest.raises(cp.ConfigError, match="got one with Residual"):
+        cp.fit_lbfgs(noisy, X, Y)

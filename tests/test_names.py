@@ -35,6 +35,14 @@ def test_unknown():
     assert str(unknown("preset", "key", 3, [])) == "preset: unknown key 3. Known: none."
 
 
+def test_what_the_shape_tells_is_left_out():
+    words = (
+        "layer 0: unknown setting 'in_channels'. It follows from what comes in: leave it out. Known: filters."
+    )
+    assert str(unknown("layer 0", "setting", "in_channels", ["filters"])) == words
+    assert "follows" not in str(unknown("data", "column", "in_channels", ["filters"]))
+
+
 def test_build_and_settings_round_trip():
     box = build("shape", {"name": "box", "width": 3}, KNOWN)
     assert box == Box(3)
@@ -84,6 +92,11 @@ def test_check_count():
         ("binary_cross_entropy", ["cross_entropy", "sigmoid_cross_entropy"], "sigmoid_cross_entropy"),
         ("MSE", ["squared_error"], "squared_error"),
         ("learning_rate", ["lr", "momentum"], "lr"),
+        ("Linear", ["Dense", "Dropout"], "Dense"),
+        ("kernel_size", ["kernel", "stride"], "kernel"),
+        ("kernel_size", ["stride", "window"], "window"),
+        ("units", ["filters", "init"], "filters"),
+        ("kernel_initializer", ["kernel", "bias_init", "init"], "init"),
     ],
 )
 def test_names_of_other_libraries(name, known, meant):

@@ -230,8 +230,8 @@ def test_a_truncated_file_is_refused(path, cut):
 def test_layer_from_is_for_configuration_files_too():
     layer = layer_from({"type": "Dense", "units": 4, "activation": "relu"}, "model.layers[0]")
     assert repr(layer.expand()) == "[Dense(4), Activation('relu')]"
-    with pytest.raises(ConfigError, match=r"model\.layers\[0\]: unknown layer type 'Conv2D'"):
-        layer_from({"type": "Conv2D"}, "model.layers[0]")
+    with pytest.raises(ConfigError, match=r"model\.layers\[0\]: unknown layer type 'Conv3D'"):
+        layer_from({"type": "Conv3D"}, "model.layers[0]")
 
 
 def hostile(path, description, arrays):

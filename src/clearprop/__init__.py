@@ -31,16 +31,34 @@ if TYPE_CHECKING:
     )
     from clearprop.history import History
     from clearprop.layers import (
+        GRU,
+        LSTM,
         Activation,
+        AvgPool1D,
+        AvgPool2D,
+        BatchNorm,
+        Bidirectional,
         Conv1D,
         Conv2D,
         ConvTranspose2D,
+        Cutout,
         Dense,
         Dropout,
+        Elman,
+        Embedding,
         Flatten,
+        GlobalAvgPool,
+        GlobalMaxPool,
+        GroupNorm,
         Layer,
+        LayerNorm,
+        MaxPool1D,
+        MaxPool2D,
+        RandomFlip,
+        RandomShift,
         Reshape,
         Residual,
+        TimeDistributed,
     )
     from clearprop.loop import Training, backpropagate
     from clearprop.losses import Loss, make_loss, one_hot
@@ -48,19 +66,26 @@ if TYPE_CHECKING:
     from clearprop.optim import SGD, AdaGrad, Adam, AdamW, RMSProp
     from clearprop.optimizer import Optimizer
     from clearprop.schedules import Constant, Cosine, Exponential, OneCycle, ReduceOnPlateau, Step
+    from clearprop.sources import RowSource, open_rows
     from clearprop.storage import load, load_weights
     from clearprop.train import fit
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "SGD",
     "Activation",
     "AdaGrad",
     "Adam",
     "AdamW",
     "Array",
+    "AvgPool1D",
+    "AvgPool2D",
+    "BatchNorm",
     "BestWeights",
+    "Bidirectional",
     "Callback",
     "ClearpropError",
     "ConfigError",
@@ -69,28 +94,41 @@ __all__ = [
     "Conv2D",
     "ConvTranspose2D",
     "Cosine",
+    "Cutout",
     "DataError",
     "Dense",
     "DivergedError",
     "Dropout",
     "EarlyStopping",
+    "Elman",
+    "Embedding",
     "Exponential",
     "FileError",
     "Flatten",
+    "GlobalAvgPool",
+    "GlobalMaxPool",
     "GradientError",
     "GradientReport",
+    "GroupNorm",
     "History",
     "Layer",
+    "LayerNorm",
     "Loss",
+    "MaxPool1D",
+    "MaxPool2D",
     "OneCycle",
     "Optimizer",
     "RMSProp",
+    "RandomFlip",
+    "RandomShift",
     "ReduceOnPlateau",
     "Reshape",
     "Residual",
+    "RowSource",
     "Sequential",
     "ShapeError",
     "Step",
+    "TimeDistributed",
     "Training",
     "backpropagate",
     "check_function",
@@ -105,11 +143,12 @@ __all__ = [
     "load_weights",
     "make_loss",
     "one_hot",
+    "open_rows",
 ]
 
 # Where the names above live, in the order in which the rooms import one another.
 _ROOMS = (
-    "layers", "losses", "model", "optim", "optimizer", "schedules", "history", "callbacks", "evaluation",
+    "layers", "losses", "sources", "model", "optim", "optimizer", "schedules", "history", "callbacks", "evaluation",
     "loop", "train", "full_batch", "storage", "gradcheck",
 )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """What an array is here: its type, the dtype rule, and the wording of every message about shapes."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -60,8 +61,34 @@ Put Flatten() before it.
         raise ShapeError(f"{text} {remedy}".rstrip())
 
 
-def check_finite(who: str, what: str, x: Array) -> None:
-    """Refuse NaN and infinities, and say where the first one is.
+def input_remedy(shape: Shape, wanted: Shape) -> str:
+    """What to do with an x of this shape, where (N, *wanted) is expected: the end of the sentence that refuses it.
+
+    >>> input_remedy((60, 3, 32, 32), (32, 32, 3))
+    'Its axes stand in another order: pass x.transpose(0, 2, 3, 1).'
+    """
+    n, one = len(shape), shape[1:]
+    if shape == wanted:
+        return "The batch axis is missing: pass x[None]."
+    if len(shape) == 2 and (shape[0],) == wanted:
+        return "Examples are rows: pass x.T."
+    if len(one) == len(wanted) > 1:  # to reshape these would mix pixels and channels
+        for axes in ((*range(2, n), 1), (n - 1, *range(1, n - 1))):
+            if tuple(shape[axis] for axis in axes) == wanted:
+                return f"Its axes stand in another order: pass x.transpose{(0, *axes)}."
+        if one[:-1] == wanted[:-1]:
+            return f"It has {one[-1]} channels: build the network with input_shape={shape_text(one)}."
+    elif n and prod(one) == prod(wanted):
+        remedy = f"Each example has as many numbers: pass x.reshape{shape_text((-1, *wanted))}"
+        if len(one) == 1 and len(wanted) == 3 and wanted[2] > 1:
+            planes = shape_text((-1, wanted[2], *wanted[:2]))
+            remedy += f", or if each channel lies together, x.reshape{planes}.transpose(0, 2, 3, 1)"
+        return f"{remedy}."
+    return "The shape is fixed by input_shape when the network is built."
+
+
+def check_finite(who: str, what: str, x: Array, first: int = 0) -> None:
+    """Refuse NaN and infinities, and say where the first one is; `first` is the number of x's first row.
 
     >>> check_finite("fit", "x", np.array([[1.0, 2.0], [3.0, np.nan]]))
     Traceback (most recent call last):
@@ -78,10 +105,10 @@ Drop those rows, or fill the values in, before training.
     bad = ~np.isfinite(x)
     if not bad.any():
         return
-    first = tuple(int(i) for i in np.argwhere(bad)[0])
+    index = tuple(int(i) for i in np.argwhere(bad)[0])
     rows = int(bad.reshape(len(x), -1).any(axis=1).sum())
-    place = ", ".join(str(i) for i in first)
+    place = ", ".join(str(i) for i in (first + index[0], *index[1:]))
     raise DataError(
-        f"{who}: {what}[{place}] is {x[first]}, one of {int(bad.sum())} values that are not finite numbers, "
+        f"{who}: {what}[{place}] is {x[index]}, one of {int(bad.sum())} values that are not finite numbers, "
         f"in {rows} of {len(x)} rows. Drop those rows, or fill the values in, before training."
     )

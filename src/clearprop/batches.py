@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from clearprop.arrays import Array
+from clearprop.feed import Feed, Picked, window_order
 
 Rows = slice | Array
+Examples = Array | Feed  # in memory, or read as they are needed
 
 
 def epoch_rows(
@@ -26,11 +28,22 @@ def epoch_rows(
         yield slice(start, stop) if order is None else order[start:stop]
 
 
+def epoch_order(
+    x: Examples, batch_size: int, rng: np.random.Generator | None = None, drop_last: bool = False
+) -> Iterator[Rows | list[Picked]]:
+    """`epoch_rows` of x; where x is not in memory, an rng shuffles it by `window_order`."""
+    if rng is None or not isinstance(x, Feed):
+        return epoch_rows(len(x), batch_size, rng, drop_last)
+    return window_order(len(x), batch_size, rng, drop_last, x.source.block_rows)
+
+
 def n_batches(n: int, batch_size: int, drop_last: bool = False) -> int:
     """How many mini-batches an epoch has."""
     return n // batch_size if drop_last else -(-n // batch_size)
 
 
-def take(x: Array, rows: Rows) -> Array:
+def take(x: Examples, rows: Rows | list[Picked]) -> Array:
     """x's rows: a view for a slice, a copy for indices."""
-    return x[rows] if isinstance(rows, slice) else x.take(rows, axis=0)
+    if isinstance(x, Feed):
+        return x.take(rows)  # type: ignore[arg-type]  # an order of x's own
+    return x[rows] if isinstance(rows, slice) else x.take(rows, axis=0)  # type: ignore[arg-type]

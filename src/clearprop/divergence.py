@@ -14,7 +14,8 @@ def where_not_finite(model: Sequential, loss: Loss, x: Array, noise: Sequence[Ar
     if place := params_not_finite(model):
         return place
     largest, place = float(np.abs(x).max(initial=0)), "x"
-    for i, (layer, drawn) in enumerate(zip(model.layers, noise, strict=True)):
+    twin = model.copy()  # so that no running statistics move
+    for i, (layer, drawn) in enumerate(zip(twin.layers, noise, strict=True)):
         x, _ = layer.forward(x, True, drawn)
         if not np.isfinite(x).all():
             return (

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from clearprop.arrays import Array, check_finite
-from clearprop.batches import epoch_rows
+from clearprop.arrays import Array, Shape, check_finite
+from clearprop.batches import Examples, epoch_rows, take
 from clearprop.errors import ConfigError, DataError
+from clearprop.feed import Feed
 from clearprop.layers import Activation
-from clearprop.losses import Loss, make_loss
+from clearprop.losses import Loss, check_length, make_loss
 from clearprop.model import ROWS_AT_ONCE, Sequential
+from clearprop.sources import ArrayRows, RowSource, as_source
 
 
 def evaluate(model: Sequential, x: Any, y: Any, loss: "str | Mapping[str, Any] | Loss") -> dict[str, float]:
@@ -19,8 +21,8 @@ def evaluate(model: Sequential, x: Any, y: Any, loss: "str | Mapping[str, Any] |
     Parameters
     ----------
     model : Sequential
-    x : array of shape (N, *input_shape)
-    y : array
+    x : array of shape (N, *input_shape), or RowSource
+    y : array or RowSource
         Labels (N,) or targets, as the loss wants them.
     loss : str, mapping or Loss
 
@@ -36,39 +38,71 @@ def evaluate(model: Sequential, x: Any, y: Any, loss: "str | Mapping[str, Any] |
     return evaluate_set(model, x, y, loss)
 
 
-def evaluate_set(model: Sequential, x: Array, y: Array, loss: Loss) -> dict[str, float]:
+def evaluate_set(model: Sequential, x: Examples, y: Examples, loss: Loss) -> dict[str, float]:
     """`evaluate` for a prepared set, some rows at a time."""
     total = right = 0.0
     for rows in epoch_rows(len(x), ROWS_AT_ONCE):
-        scores = model.scores(x[rows])
-        total += float(loss(scores, y[rows])[0].sum())
-        right += loss.measure(scores, y[rows])
+        scores, targets = model.scores(take(x, rows)), take(y, rows)
+        total += float(loss(scores, targets)[0].sum())
+        right += loss.measure(scores, targets)
     return {"loss": total / len(x), loss.metric: right / len(x)}
 
 
-def prepare_set(model: Sequential, loss: Loss, x: Any, y: Any, who: str) -> tuple[Array, Array]:
-    """x and y as the loop takes them, or a sentence."""
+def prepare_set(model: Sequential, loss: Loss, x: Any, y: Any, who: str) -> tuple[Examples, Examples]:
+    """x and y as the loop takes them, or a sentence.
+
+    Where x is not in memory, its numbers are looked at as they are read; everything else, all of y included, before.
+    """
+    if (source := as_source(x)) is None:
+        return prepare_arrays(model, loss, x, y, who)
+    _check_head(model, loss, who)
+    _check_rows(model, source.shape, source.dtype, who)
+    targets = as_source(y) or ArrayRows(np.asarray(y))
+    check_length(targets.shape, len(source), who)
+
+    def prepare(rows: Array, first: int) -> Array:
+        return loss.prepare(rows, len(rows), model.output_shape, model.dtype, who, first)
+
+    for first, rows in targets.blocks():
+        prepare(rows, first)
+    return Feed(source, lambda rows, first: _cast(model, rows, who, first)), Feed(targets, prepare)
+
+
+def prepare_arrays(model: Sequential, loss: Loss, x: Any, y: Any, who: str) -> tuple[Array, Array]:
+    """`prepare_set` for what is in memory."""
     _check_head(model, loss, who)
     try:
         x = np.asarray(x)
     except ValueError as error:
         raise DataError(
-            f"{who}: expected x to be rows of one length ({error}). One row is one example."
+            f"{who}: expected x to be rows of one length ({error}). One row is one example; "
+            "for sequences of different lengths there is clearprop.data.pad_sequences."
         ) from None
-    if x.dtype.kind not in "biuf":
+    _check_rows(model, x.shape, x.dtype, who)
+    if isinstance(y, RowSource):
+        y = y.read(0, len(y))
+    return _cast(model, x, who), loss.prepare(y, len(x), model.output_shape, model.dtype, who)
+
+
+def _check_rows(model: Sequential, shape: Shape, dtype: np.dtype[Any], who: str) -> None:
+    if dtype.kind not in "biuf":
         raise DataError(
-            f"{who}: expected x to hold numbers, got {x.dtype}. Encode text columns as numbers first."
+            f"{who}: expected x to hold numbers, got {dtype}. Encode text columns as numbers first."
         )
-    if x.ndim == 0 or len(x) == 0:
-        raise DataError(f"{who}: expected at least one example, got x of shape {x.shape}.")
-    if x.shape[1:] != model.input_shape:
-        model.refuse(x.shape, who)
-    check_finite(who, "x", x)
+    if not shape or shape[0] == 0:
+        raise DataError(f"{who}: expected at least one example, got x of shape {shape}.")
+    if shape[1:] != model.input_shape:
+        model.refuse(shape, who)
+
+
+def _cast(model: Sequential, x: Array, who: str, first: int = 0) -> Array:
+    """x in the network's dtype, all of it finite; `first` is the number of its first row."""
+    check_finite(who, "x", x, first)
     if x.dtype != model.dtype:
         with np.errstate(over="ignore"):  # what the dtype cannot hold becomes infinite, and is refused
             x = x.astype(model.dtype)
-        check_finite(f"{who}, as {model.dtype}", "x", x)
-    return x, loss.prepare(y, len(x), model.output_shape, model.dtype, who)
+        check_finite(f"{who}, as {model.dtype}", "x", x, first)
+    return x
 
 
 def _check_head(model: Sequential, loss: Loss, who: str) -> None:

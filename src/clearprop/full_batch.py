@@ -7,13 +7,14 @@ import numpy as np
 
 from clearprop.arrays import Array
 from clearprop.errors import ConfigError
-from clearprop.evaluation import prepare_set
+from clearprop.evaluation import prepare_arrays
 from clearprop.kernels.penalties import l2_penalty
 from clearprop.lbfgs import LBFGSResult, minimize_lbfgs
 from clearprop.loop import backpropagate
 from clearprop.losses import Loss, make_loss
 from clearprop.model import Sequential
 from clearprop.names import check_number
+from clearprop.sources import RowSource
 
 
 def fit_lbfgs(
@@ -63,13 +64,19 @@ def fit_lbfgs(
     (True, array([0, 1, 1, 0]))
     """
     loss = make_loss(loss)
-    x, y = prepare_set(model, loss, x, y, "fit_lbfgs")
-    check_number("fit_lbfgs", "l2", l2, ">= 0", lambda v: v >= 0)
-    if any(drawn is not None for drawn in model.draw_noise(1)):
+    if isinstance(x, RowSource):
         raise ConfigError(
-            "fit_lbfgs: expected a network whose loss is the same each time, got one with Dropout. "
-            "Leave the Dropout layers out, or train it with fit."
+            "fit_lbfgs: expected x in memory, for each iteration goes over all of it, got rows that are read from a "
+            "source. Take fit; or, if they fit into memory, x.read(0, len(x))."
         )
+    x, y = prepare_arrays(model, loss, x, y, "fit_lbfgs")
+    check_number("fit_lbfgs", "l2", l2, ">= 0", lambda v: v >= 0)
+    for layer, drawn in zip(model.layers, model.draw_noise(1), strict=True):
+        if drawn is not None:
+            raise ConfigError(
+                f"fit_lbfgs: expected a network whose loss is the same each time, got one with {layer}, which draws "
+                "at random. Leave such layers out, or train it with fit."
+            )
 
     def objective(params: Array) -> tuple[float, Array]:
         losses, _ = backpropagate(model, loss, x, y, 1 / len(x))

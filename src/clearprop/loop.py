@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from clearprop.arrays import Array, check_shape
-from clearprop.batches import Rows, epoch_rows, n_batches, take
+from clearprop.batches import Examples, Rows, epoch_order, n_batches, take
 from clearprop.blas import threads_each
 from clearprop.callbacks import Callback
 from clearprop.divergence import params_not_finite, where_not_finite
 from clearprop.errors import ConfigError, DivergedError
 from clearprop.evaluation import evaluate_set
+from clearprop.feed import Picked
 from clearprop.history import INTERRUPTED, History
 from clearprop.kernels.penalties import l1_penalty, l2_penalty
 from clearprop.losses import Loss
@@ -106,10 +107,10 @@ class Training:
         model: Sequential,
         loss: Loss,
         optimizer: Optimizer,
-        x: Array,
-        y: Array,
-        weights: Array | None,
-        sets: Mapping[str, tuple[Array, Array]],
+        x: Examples,
+        y: Examples,
+        weights: Examples | None,
+        sets: Mapping[str, tuple[Examples, Examples]],
         callbacks: Sequence[Callback],
         settings: Settings,
     ) -> None:
@@ -165,8 +166,8 @@ class Training:
             self._sums = [0.0, 0.0, 0]
             self._emit("on_epoch_start")
         self.rng.bit_generator.state = self._order
-        order = epoch_rows(
-            len(self.x), self.batch_size, self.rng if self.settings.shuffle else None, self.settings.drop_last
+        order = epoch_order(
+            self.x, self.batch_size, self.rng if self.settings.shuffle else None, self.settings.drop_last
         )
         for rows in islice(order, self.batch, None):
             self._step(rows)
@@ -175,7 +176,7 @@ class Training:
         if self.batch == self.batches:
             self._end_epoch()
 
-    def _step(self, rows: Rows) -> None:
+    def _step(self, rows: Rows | list[Picked]) -> None:
         x, y = take(self.x, rows), take(self.y, rows)
         n = len(x)
         share: float | Array = 1 / n

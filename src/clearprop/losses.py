@@ -56,8 +56,12 @@ class Loss:
         """The loss as plain values, for a configuration file."""
         return {"name": self.name, **self.settings}
 
-    def prepare(self, y: Any, n: int, output_shape: Shape, dtype: np.dtype[Any], who: str) -> Array:
+    def prepare(
+        self, y: Any, n: int, output_shape: Shape, dtype: np.dtype[Any], who: str, first: int = 0
+    ) -> Array:
         """y as the kernel takes it, for n examples whose scores have the shape (n, *output_shape).
+
+        `first` is the number of y's first row, where y is a part of more.
 
         Raises
         ------
@@ -66,21 +70,18 @@ class Loss:
             (and the reverse).
         """
         y = np.asarray(y)
-        if y.ndim == 0 or len(y) != n:
-            raise ShapeError(
-                f"{who}: expected one row of y for each of the {n} rows of x, got y of shape {shape_text(y.shape)}."
-            )
+        check_length(y.shape, n, who)
         if y.dtype.kind not in "biuf":
             raise DataError(
                 f"{who}: expected y to hold numbers, got {y.dtype} ({str(y.flat[0])!r}, …). "
                 "Turn class names into labels: names, y = np.unique(y, return_inverse=True)."
             )
-        check_finite(who, "y", y)
+        check_finite(who, "y", y, first)
         if self.targets in ("labels", "labels or rows"):
-            return self._labels(y, output_shape, dtype, who)
-        return self._rows(y, output_shape, dtype, who)
+            return self._labels(y, output_shape, dtype, who, first)
+        return self._rows(y, output_shape, dtype, who, first)
 
-    def _labels(self, y: Array, output_shape: Shape, dtype: np.dtype[Any], who: str) -> Array:
+    def _labels(self, y: Array, output_shape: Shape, dtype: np.dtype[Any], who: str, first: int) -> Array:
         if len(output_shape) != 1:
             raise ShapeError(
                 f"{who}: {self.name} wants scores of shape (N, K), the network gives "
@@ -95,7 +96,7 @@ class Loss:
                     f"{who}: {self.name} wants labels of shape (N,), got rows of shape {shape_text(y.shape)}. "
                     "If they are one-hot, pass y.argmax(axis=1)."
                 )
-            return _distributions(y.astype(dtype, copy=False), self.name, who)
+            return _distributions(y.astype(dtype, copy=False), self.name, who, first)
         if y.ndim == 2 and y.shape[1] == 1:
             y = y[:, 0]
         check_shape(
@@ -106,9 +107,9 @@ class Loss:
             f"{self.name} takes labels (N,)"
             + ("." if self.targets == "labels" else f" or rows of probabilities (N, {classes})."),
         )
-        return _in_range(y, classes, who)
+        return _in_range(y, classes, who, first)
 
-    def _rows(self, y: Array, output_shape: Shape, dtype: np.dtype[Any], who: str) -> Array:
+    def _rows(self, y: Array, output_shape: Shape, dtype: np.dtype[Any], who: str, first: int) -> Array:
         if y.ndim == 1 and output_shape == (1,):
             y = y[:, None]
         if y.ndim == 1:
@@ -123,7 +124,7 @@ class Loss:
         if ((y < low) | (y > high)).any():
             row = int(np.argwhere((y < low) | (y > high))[0][0])
             raise DataError(
-                f"{who}: {self.name} wants targets from {low} to {high}, got {y[row]} in row {row}."
+                f"{who}: {self.name} wants targets from {low} to {high}, got {y[row]} in row {first + row}."
             )
         return y.astype(dtype, copy=False)
 
@@ -136,24 +137,32 @@ class Loss:
         return float((error * error).reshape(len(y), -1).mean(axis=1).sum())
 
 
-def _distributions(rows: Array, name: str, who: str) -> Array:
+def check_length(shape: Shape, n: int, who: str) -> None:
+    """Refuse a y of another length than x."""
+    if not shape or shape[0] != n:
+        raise ShapeError(
+            f"{who}: expected one row of y for each of the {n} rows of x, got y of shape {shape_text(shape)}."
+        )
+
+
+def _distributions(rows: Array, name: str, who: str, first: int) -> Array:
     off = (np.abs(rows.sum(axis=1) - 1) > 1e-3) | (rows < 0).any(axis=1)
     if off.any():
         row = int(np.argmax(off))
         raise DataError(
-            f"{who}: {name} wants rows of probabilities that sum to 1, got {rows[row]} in row {row}."
+            f"{who}: {name} wants rows of probabilities that sum to 1, got {rows[row]} in row {first + row}."
         )
     return rows
 
 
-def _in_range(y: Array, classes: int, who: str) -> Array:
+def _in_range(y: Array, classes: int, who: str, first: int = 0) -> Array:
     """y as labels from 0 to classes − 1, or a sentence."""
     with np.errstate(invalid="ignore"):  # a number beyond all integers
         labels = y.astype(np.intp)
     if y.dtype.kind == "f" and (labels != y).any():
         row = int(np.argmax(labels != y))
         raise DataError(
-            f"{who}: expected whole numbers as labels, got {y[row]} in row {row}. "
+            f"{who}: expected whole numbers as labels, got {y[row]} in row {first + row}. "
             "To predict numbers, take the loss squared_error."
         )
     if len(labels) and (labels.min() < 0 or labels.max() >= classes):
@@ -167,7 +176,7 @@ def _in_range(y: Array, classes: int, who: str) -> Array:
             else "Labels count from 0."
         )
         raise DataError(
-            f"{who}: expected labels from 0 to {classes - 1}, got {labels[row]} in row {row}. {remedy}"
+            f"{who}: expected labels from 0 to {classes - 1}, got {labels[row]} in row {first + row}. {remedy}"
         )
     return labels
 

@@ -57,6 +57,32 @@ def top_k_accuracy(y_true: Array, scores: Array, k: int = 5) -> float:
     return float(np.mean(higher.sum(axis=1) < check_count("top_k_accuracy", "k", k)))
 
 
+def roc_auc(y_true: Array, scores: Array) -> float:
+    """The area under the receiver operating characteristic: how often a 1 scores higher than a 0.
+
+    Hanley & McNeil (1982).
+
+    y_true : array of shape (N,), labels 0 and 1, both present
+    scores : array of shape (N,), higher for what is rather a 1; equal scores count half
+
+    >>> roc_auc(np.array([0, 1, 0, 1]), np.array([0.1, 0.8, 0.4, 0.3]))
+    0.75
+    """
+    y_true, scores = _pair("roc_auc", y_true, scores, ("N",))
+    _check_labels("roc_auc", "y_true", y_true, 2)
+    ones = int(np.count_nonzero(y_true))
+    if ones in (0, len(y_true)):
+        raise DataError(
+            f"roc_auc: expected both labels 0 and 1, got only {y_true[0]}. Without the other there is none."
+        )
+    if np.isnan(scores).any():
+        raise DataError("roc_auc: expected scores that can be ordered, got NaN.")
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]  # from 1; of equal scores, the mean of their ranks
+    wins = ranks[y_true == 1].sum() - ones * (ones + 1) / 2
+    return float(wins / (ones * (len(y_true) - ones)))
+
+
 def confusion_matrix(y_true: Array, y_pred: Array, n_classes: int) -> Array:
     """How often each true class (row) was predicted as each class (column).
 

@@ -1,6 +1,6 @@
 """Sequential: layers one after the other, over one flat vector of parameters and one of gradients."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from math import isfinite
 from os import PathLike
@@ -9,13 +9,14 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from clearprop.arrays import Array, Shape, as_dtype, check_finite, check_shape, shape_text
+from clearprop.arrays import Array, Shape, as_dtype, check_finite, check_shape, input_remedy, shape_text
 from clearprop.batches import Rows, epoch_rows
 from clearprop.errors import ConfigError, DataError, ShapeError
 from clearprop.layers import Activation, Layer
 from clearprop.losses import predict_from, probabilities_from
 from clearprop.names import check_count
 from clearprop.params import Layout, by_number, numbered
+from clearprop.sources import RowSource, as_source
 from clearprop.summary import summary_table
 from clearprop.work import choose_shard, choose_work, share_out
 
@@ -156,8 +157,15 @@ class Sequential:
             for layer, shape in zip(self.layers, self.shapes[:-1], strict=True)
         ]
 
-    def scores(self, x: npt.ArrayLike) -> Array:
+    def scores(self, x: npt.ArrayLike | RowSource) -> Array:
         """The network's output for x of shape (N, *input_shape), computed so many rows at a time as suit the cache."""
+        if type(x) is not np.ndarray and (source := as_source(x)) is not None:
+            if source.shape[1:] != self.input_shape:
+                self.refuse(source.shape)
+            y = np.empty((len(source), *self.output_shape), self.dtype)
+            for first, rows in self._inputs(source):
+                y[first : first + len(rows)] = self.scores(rows)
+            return y
         x = self._as_input(x)
         if x.shape[1:] != self.input_shape:
             self.refuse(x.shape)
@@ -172,7 +180,15 @@ class Sequential:
         share_out(fill, list(epoch_rows(len(x), self._rows_at_once)), workers)
         return y
 
-    def _as_input(self, x: npt.ArrayLike) -> Array:
+    def _inputs(self, x: npt.ArrayLike | RowSource) -> Iterator[tuple[int, Array]]:
+        """x in the network's dtype: whole, or what is not in memory by blocks; each with its first row's number."""
+        if (source := as_source(x)) is None:
+            yield 0, self._as_input(x)
+        else:
+            for first, rows in source.blocks():
+                yield first, self._as_input(rows, first)
+
+    def _as_input(self, x: npt.ArrayLike | RowSource, first: int = 0) -> Array:
         if isinstance(x, np.ndarray) and x.dtype == self.dtype:
             return x
         try:
@@ -181,9 +197,9 @@ class Sequential:
         except (TypeError, ValueError) as error:
             raise DataError(
                 f"predict: expected x to hold numbers in rows of one length ({error}). "
-                "Encode text columns as numbers first."
+                "Encode text columns as numbers first; pad sequences with clearprop.data.pad_sequences."
             ) from None
-        check_finite("predict", "x", given)
+        check_finite("predict", "x", given, first)
         return given
 
     def _scores(self, x: Array) -> Array:
@@ -191,18 +207,19 @@ class Sequential:
             x, _ = layer.forward(x)
         return x
 
-    def predict(self, x: npt.ArrayLike) -> Array:
+    def predict(self, x: npt.ArrayLike | RowSource) -> Array:
         """Labels (N,) as integers; 0 or 1 for each output of a sigmoid network; numbers if trained on numbers."""
         scores = self.scores(x)
         if not isfinite(np.add.reduce(scores, axis=None)):
-            check_finite("predict", "x", self._as_input(x))
+            for first, rows in self._inputs(x):
+                check_finite("predict", "x", rows, first)
             check_finite("predict", "scores", scores)
         predicted = predict_from(self.link, scores)
         if predicted.ndim == 2 and predicted.shape[1] == 1:
             predicted = predicted[:, 0]
         return predicted.astype(np.intp) if predicted.dtype == np.bool_ else predicted
 
-    def probabilities(self, x: npt.ArrayLike) -> Array:
+    def probabilities(self, x: npt.ArrayLike | RowSource) -> Array:
         """Each class's probability, in the scores' shape (N, K); (N, 1) for the class 1 of a sigmoid network."""
         return probabilities_from(self.link, self.scores(x))
 
@@ -285,14 +302,7 @@ class Sequential:
 
     def refuse(self, shape: Shape, who: str = "") -> None:
         """Say why x of this shape cannot go in, with the remedy that fits; `who` opens the sentence."""
-        if shape == self.input_shape:
-            remedy = "The batch axis is missing: pass x[None]."
-        elif np.prod(shape[1:], dtype=int) == np.prod(self.input_shape, dtype=int) and len(shape) > 0:
-            remedy = f"Each example has as many numbers: pass x.reshape{shape_text((-1, *self.input_shape))}."
-        elif len(shape) == 2 and (shape[0],) == self.input_shape:
-            remedy = "Examples are rows: pass x.T."
-        else:
-            remedy = "The shape is fixed by input_shape when the network is built."
+        remedy = input_remedy(shape, self.input_shape)
         check_shape(who or f"layer 0, {self.layers[0]}", "x", shape, ("N", *self.input_shape), remedy)
 
 
@@ -324,10 +334,22 @@ def plan(layers: Any, input_shape: Shape) -> Plan:
     expanded = _expand(layers)
     shapes = [input_shape]
     for i, layer in enumerate(expanded):
+        if shapes[-1] == input_shape and any(part.on_images for part in layer.parts()):
+            _check_channels_last(f"layer {i}, {layer}", input_shape)
         shapes.append(layer.output_shape(shapes[-1], f"layer {i}, {layer}"))
     params = [layer.param_shapes(shape) for layer, shape in zip(expanded, shapes[:-1], strict=True)]
     buffers = [layer.buffer_shapes(shape) for layer, shape in zip(expanded, shapes[:-1], strict=True)]
     return Plan(expanded, shapes, Layout(numbered(params)), Layout(numbered(buffers)))
+
+
+def _check_channels_last(who: str, shape: Shape) -> None:
+    """Refuse images with their channels in front: a convolution would take rows for channels, and train."""
+    if len(shape) == 3 and shape[0] in (1, 3, 4) and shape[1] == shape[2] > 4:
+        last = shape_text((*shape[1:], shape[0]))
+        raise ShapeError(
+            f"{who}: expected input_shape to be (H, W, C), with the channels last, got {shape_text(shape)}. "
+            f"Take input_shape={last} and x.transpose(0, 2, 3, 1)."
+        )
 
 
 def _expand(layers: Any) -> list[Layer]:

@@ -12,9 +12,9 @@ from clearprop.errors import ConfigError
 T = TypeVar("T")
 
 
-# What other libraries call the same things.
+# What other libraries call the same things; of several names, the first that is known where one is looked up.
 ELSEWHERE = {
-    "linear": "identity", "silu": "swish", "atan": "arctan",
+    "linear": "identity Dense", "silu": "swish", "atan": "arctan",
     "glorot_uniform": "xavier_uniform", "glorot_normal": "xavier_normal",
     "kaiming_uniform": "he_uniform", "kaiming_normal": "he_normal",
     "mse": "squared_error", "mean_squared_error": "squared_error", "l2": "squared_error",
@@ -23,7 +23,15 @@ ELSEWHERE = {
     "binary_crossentropy": "sigmoid_cross_entropy", "logistic": "sigmoid_cross_entropy",
     "sparse_categorical_crossentropy": "softmax_cross_entropy", "categorical_crossentropy": "softmax_cross_entropy",
     "log_loss": "softmax_cross_entropy", "learning_rate": "lr", "linear_layer": "Dense", "fullyconnected": "Dense",
+    "rnn": "Elman", "simplernn": "Elman",
+    "units": "filters", "out_features": "units filters", "out_channels": "filters units", "p": "rate",
+    "kernel_size": "kernel window", "pool_size": "window", "kernel_initializer": "init", "weight_init": "init",
+    "batchnormalization": "BatchNorm", "adaptiveavgpool2d": "GlobalAvgPool", "add": "Residual", "skip": "Residual",
+    **dict.fromkeys(("relu", "tanh", "sigmoid", "softmax", "gelu", "elu", "leakyrelu"), "Activation"),
 }  # fmt: skip
+
+# What other libraries ask for, and the shape that comes in tells here.
+TOLD_BY_SHAPE = ("in_channels", "in_features", "num_features", "input_dim", "input_size", "input_shape")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -35,8 +43,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches  # only a mistake needs it
 
     by_lower = {other.lower(): other for other in known}
-    if (here := ELSEWHERE.get(name.lower(), "").lower()) in by_lower:
-        return by_lower[here]
+    for here in ELSEWHERE.get(name.lower(), "").lower().split():
+        if here in by_lower:
+            return by_lower[here]
     matches = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
     return by_lower[matches[0]] if matches else ""
 
@@ -52,6 +61,8 @@ def unknown(who: str, what: str, name: object, known: Iterable[str]) -> ConfigEr
     names = sorted(known)
     near = nearest(str(name), names)
     hint = f" Did you mean {near!r}?" if near else ""
+    if what == "setting" and name in TOLD_BY_SHAPE:
+        hint = " It follows from what comes in: leave it out."
     return ConfigError(f"{who}: unknown {what} {name!r}.{hint} Known: {', '.join(names) or 'none'}.")
 
 

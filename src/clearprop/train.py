@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from clearprop.arrays import Array, check_shape
-from clearprop.batches import Rows
+from clearprop.batches import Examples, Rows
 from clearprop.callbacks import Callback
 from clearprop.errors import ConfigError, DataError
 from clearprop.evaluation import prepare_set
+from clearprop.feed import Feed
 from clearprop.history import History
 from clearprop.loop import Settings, Training
 from clearprop.losses import Loss, make_loss
@@ -18,6 +19,7 @@ from clearprop.names import check_count
 from clearprop.optim import make_optimizer
 from clearprop.optimizer import Optimizer
 from clearprop.schedules import ReduceOnPlateau
+from clearprop.sources import ArrayRows
 from clearprop.work import choose_work
 
 Data = tuple[Any, Any]
@@ -54,9 +56,10 @@ def fit(
     Parameters
     ----------
     model : Sequential
-    x : array of shape (N, *input_shape)
-        Cast once to the model's dtype.
-    y : array
+    x : array of shape (N, *input_shape), or RowSource
+        Cast once to the model's dtype. What `open_rows` gives and memory-mapped arrays stay on the disk; they are
+        read, checked and cast a window at a time.
+    y : array or RowSource
         Labels (N,) or targets, as the loss wants them.
     loss : str, mapping or Loss
         A name, {"name": …, settings…}, or what `make_loss` gives.
@@ -64,19 +67,21 @@ def fit(
         Its learning rate may be a schedule.
     epochs, batch_size : int
     validation : (x, y) or float, optional
-        A set to evaluate after each epoch; a number is the share of the rows, drawn by the seed, to hold out.
+        A set to evaluate after each epoch; a number is the share of the rows to hold out, drawn by the seed. Of rows
+        that are not in memory they are the last ones.
     watch : mapping of str to (x, y), optional
         More sets to evaluate, by name.
     evaluate_every : int, optional
         Evaluate those sets every so many steps, too (`history.watched`).
     sample_weights : array of shape (N,), optional
-        Scaled to a mean of 1, so that the learning rate keeps its meaning.
+        Scaled to a mean of 1, so that the learning rate keeps its meaning. Held in memory.
     l1, l2 : float
         Penalties l1 Σ|w| and ½ l2 Σw² on weights, not on biases. The reported loss is without them.
     clip_norm, clip_value : float, optional
         The largest L2 norm of the whole gradient; the largest size of each of its numbers.
     shuffle, drop_last : bool
-        Whether each epoch has an order of its own; whether a short last batch is left out.
+        Whether each epoch has an order of its own, for rows that are not in memory one within windows (see
+        `window_order`); whether a short last batch is left out.
     callbacks : sequence of Callback
     seed : int
         Seeds the shuffling and the held-out share.
@@ -96,7 +101,8 @@ def fit(
     Raises
     ------
     ShapeError, DataError, ConfigError
-        If x, y or a setting does not fit; nothing has been changed then.
+        If x, y or a setting does not fit; nothing has been changed then. But what is not finite in an x that is not
+        in memory is only found, and refused, when it is read.
     DivergedError
         If the loss becomes NaN or infinite: the step that would have followed is not taken. Or if the last step of
         all has made a parameter NaN or infinite.
@@ -121,7 +127,7 @@ def fit(
     sets = {name: _set(model, loss, data, f"fit, {name}") for name, data in (watch or {}).items()}
     kept: Rows = slice(None)
     if isinstance(validation, int | float | np.floating):
-        held, kept = _held_out(float(validation), len(x), seed)
+        held, kept = _held_out(float(validation), x, seed)
         sets = {"validation": (x[held], y[held]), **sets}
     elif validation is not None:
         if "validation" in sets:
@@ -129,7 +135,7 @@ def fit(
                 "fit: expected one set named validation, got validation= and watch's. Rename that one."
             )
         sets = {"validation": _set(model, loss, validation, "fit, validation"), **sets}
-    weights = _weights(sample_weights, len(x), kept, model.dtype)
+    weights = _weights(sample_weights, x, kept, model.dtype)
     x, y = x[kept], y[kept]
     work = choose_work(model.layers, model.shapes, model.dtype.itemsize, min(batch_size, len(x)))
     if workers is not None or blas_threads is not None:
@@ -158,13 +164,13 @@ def fit(
     return training.run(resume)
 
 
-def _set(model: Sequential, loss: Loss, data: Any, who: str) -> tuple[Array, Array]:
+def _set(model: Sequential, loss: Loss, data: Any, who: str) -> tuple[Examples, Examples]:
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise ConfigError(f"{who}: expected a pair of arrays (x, y), got {type(data).__name__}.")
     return prepare_set(model, loss, data[0], data[1], who)
 
 
-def _weights(given: Any, n: int, kept: Rows, dtype: np.dtype[Any]) -> Array | None:
+def _weights(given: Any, x: Examples, kept: Rows, dtype: np.dtype[Any]) -> Examples | None:
     if given is None:
         return None
     try:
@@ -173,23 +179,26 @@ def _weights(given: Any, n: int, kept: Rows, dtype: np.dtype[Any]) -> Array | No
         raise DataError(
             f"fit: expected sample_weights to be numbers, one for each row of x ({error})."
         ) from None
-    check_shape("fit", "sample_weights", weights.shape, (n,), "One weight for each row of x.")
+    check_shape("fit", "sample_weights", weights.shape, (len(x),), "One weight for each row of x.")
     weights = weights[kept]
     if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
         raise DataError(
             "fit: expected sample_weights >= 0, not all 0, got others. Leave out rows by a weight of 0."
         )
-    scaled: Array = weights / weights.mean()
-    return scaled.astype(dtype)
+    scaled: Array = (weights / weights.mean()).astype(dtype)
+    return Feed(ArrayRows(scaled), lambda rows, first: rows) if isinstance(x, Feed) else scaled
 
 
-def _held_out(share: float, n: int, seed: int) -> tuple[Array, Array]:
-    """Row numbers held out for validation, and those kept, both in their old order."""
+def _held_out(share: float, x: Examples, seed: int) -> tuple[Rows, Rows]:
+    """Rows held out for validation, and those kept, both in their old order; of x not in memory the last ones."""
+    n = len(x)
     held = round(share * n)
     if not 0 < held < n:
         raise ConfigError(
             f"fit: expected validation to hold out some of the {n} rows, not none or all; got {share}."
         )
+    if isinstance(x, Feed):
+        return slice(n - held, n), slice(0, n - held)
     order = np.random.default_rng([seed, 1]).permutation(n)
     return np.sort(order[:held]), np.sort(order[held:])
 

@@ -18,6 +18,8 @@ WORTH_THREADS = 20e6
 # Activations of a shard. Measured with the convolutional network of the benchmark: shards of 4 and of 8 images
 # (3 and 7 MB) take the same time, 2 and 16 take 10 % more, 32 a third more.
 SHARD_BYTES = 6 * 2**20
+# Where shards meet in a layer, each meeting costs a change of threads: four times as large ones are best then.
+MEETING_BYTES = 4 * SHARD_BYTES
 
 
 class Work(NamedTuple):
@@ -62,7 +64,8 @@ def choose_shard(layers: Sequence[Layer], shapes: Sequence[Shape], itemsize: int
     work, in_shards = sum(n for n, _ in each), sum(n for n, by_shards in each if by_shards)
     if in_shards == 0 or 2 * in_shards < work:
         return None
-    return max(1, SHARD_BYTES // (itemsize * sum(map(prod, shapes))))
+    meets = any(part.over_batch for layer in layers for part in layer.parts())
+    return max(1, (MEETING_BYTES if meets else SHARD_BYTES) // (itemsize * sum(map(prod, shapes))))
 
 
 def share_out(work: Callable[[S], T], items: Sequence[S], threads: int) -> list[T]:

@@ -20,6 +20,9 @@ SHAPES: dict[str, tuple[Shape, int]] = {
     "fashion-mnist": ((28, 28, 1), 10),
     "mnist-3v9": ((28, 28, 1), 1),
     "cmu-mnist": ((784,), 10),
+    "cifar-10": ((32, 32, 3), 10),
+    "higgs": ((28,), 2),
+    "sine": ((20, 1), 1),
 }
 ASKED = {"iris", "iris-sweep", "mnist-3v9", "mnist-mlp", "fashion-mlp", "cmu-mnist"}
 

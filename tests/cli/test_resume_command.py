@@ -43,14 +43,23 @@ def wait_for(child: subprocess.Popen[str], happened: Callable[[], bool]) -> bool
     return True
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+# Four lengths as a picture of two by two: noise, statistics that the shards share, and buffers.
+CONVOLUTIONS = """model.layers=[{type="Reshape", shape=[2, 2, 1]}, {type="RandomFlip"},
+    {type="Conv2D", filters=4, kernel=2, padding="same"}, {type="BatchNorm"}, {type="Activation", name="relu"},
+    {type="Residual", layers=[{type="Dropout", rate=0.3, channels=true}, {type="Conv2D", filters=4, kernel=1}]},
+    {type="Flatten"}, {type="Dense", units=3}]""".replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("workers", "network"), [(1, ()), (2, ()), (2, ("--set", CONVOLUTIONS, "--set", "training.shard_size=4"))]
+)
 def test_killed_at_random_moments(
-    clearprop: Clearprop, process: Start, small: Path, home: Path, workers: int
+    clearprop: Clearprop, process: Start, small: Path, home: Path, workers: int, network: tuple[str, ...]
 ) -> None:
     """With a checkpoint after every step, most moments lie within the writing of one."""
     changes = (
         "--workers", workers, "--set", "training.epochs=300", "--set", "training.early_stopping.patience=100",
-        "--set", "training.evaluate_every=5",
+        "--set", "training.evaluate_every=5", *network,
     )  # fmt: skip
     clearprop("train", small, "--name", "whole", *changes)
     run = home / "experiments" / "killed"

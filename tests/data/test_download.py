@@ -2,7 +2,10 @@
 
 import errno
 import hashlib
+import io
+import lzma
 import os
+import tarfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from clearprop.cli.data import app
-from clearprop.data import SOURCES, Source, SourceFile, fetch, locate, verify
+from clearprop.data import SOURCES, Member, Source, SourceFile, fetch, locate, verify
 from clearprop.errors import ConfigError, DataError, FileError
 
 CONTENT = bytes(range(256)) * 300
@@ -28,8 +31,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(503)
             return
         body = {
-            "good": CONTENT, "truncated": CONTENT[:1000], "cut": CONTENT[:1000],
-            "altered": ALTERED, "longer": CONTENT * 3, "empty": b"",
+            "good": CONTENT, "truncated": CONTENT[:1000], "cut": CONTENT[:1000], "altered": ALTERED,
+            "longer": CONTENT * 3, "empty": b"", "archive": getattr(self.server, "archive", b""),
         }[what]  # fmt: skip
         self.send_response(200)
         self.send_header("Content-Length", str(len(CONTENT) if what == "cut" else len(body)))
@@ -242,6 +245,84 @@ def test_what_has_no_public_address(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             get("cmu-mnist")
 
 
+def offer_archive(
+    monkeypatch: pytest.MonkeyPatch, server: ThreadingHTTPServer, *contents: bytes
+) -> dict[str, bytes]:
+    """The archive toy/toy.tar as "good" of the server, which may lie unpacked in toy/unpacked, too."""
+    members = {f"{k}.bin": content for k, content in enumerate(contents)}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(f"unpacked/{name}")
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    server.archive = packed.getvalue()  # type: ignore[attr-defined]
+    file = SourceFile(
+        "toy/toy.tar",
+        len(packed.getvalue()),
+        hashlib.sha256(packed.getvalue()).hexdigest(),
+        (f"http://127.0.0.1:{server.server_port}/archive/toy.tar",),
+        tuple(Member(name, len(data), hashlib.sha1(data).hexdigest()) for name, data in members.items()),
+        ("toy/unpacked", "toy/toy.tar.xz"),
+    )
+    monkeypatch.setitem(SOURCES, "toy", Source("a toy", "none", "nobody", (file,)))
+    return members
+
+
+def test_an_archive(place: Path, server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    offer_archive(monkeypatch, server, b"one" * 1000, b"two")
+    assert fetch("toy", progress=False) == [place.with_name("toy.tar")]
+    (status,) = verify("toy")
+    assert (status.state, status.size) == ("good", len(server.archive))  # type: ignore[attr-defined]
+
+
+def test_an_archive_that_lies_unpacked_or_packed_anew_is_not_fetched(
+    place: Path, server: ThreadingHTTPServer, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = offer_archive(monkeypatch, server, b"one" * 1000, b"two")
+    place.parent.mkdir(parents=True)
+    anew = place.with_name("toy.tar.xz")
+    anew.write_bytes(lzma.compress(server.archive))  # type: ignore[attr-defined]
+    assert fetch("toy", progress=False) == [anew]
+    unpacked = place.with_name("unpacked")
+    unpacked.mkdir()
+    for name, content in members.items():
+        (unpacked / name).write_bytes(content)
+    assert fetch("toy", progress=False) == [unpacked]
+    assert asked == []
+    lines = CliRunner().invoke(app, ["list"]).output.splitlines()
+    assert any("toy" in line and "in place" in line for line in lines)
+    (status,) = verify("toy")
+    assert (status.state, status.size) == ("good", 3003)
+    shown = CliRunner().invoke(app, ["verify", "toy"]).output
+    assert "toy/unpacked   3.0 kB   good" in shown
+
+
+def test_a_damaged_archive_is_replaced_by_the_published_one(
+    place: Path, server: ThreadingHTTPServer, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer_archive(monkeypatch, server, b"one" * 1000, b"two")
+    place.parent.mkdir(parents=True)
+    unpacked = place.with_name("unpacked")
+    unpacked.mkdir()
+    (unpacked / "0.bin").write_bytes(b"on")
+    with pytest.raises(
+        DataError, match=r"unpacked, 0\.bin: the file is not as published\. Expected 3,000 .* Run"
+    ):
+        locate("toy")
+    assert fetch("toy", progress=False) == [place.with_name("toy.tar")]
+    assert asked == ["archive"]
+    assert locate("toy") == [place.with_name("toy.tar")]  # the damaged folder is passed over from now on
+
+
+def test_what_is_generated_needs_no_file(place: Path) -> None:
+    assert (fetch("sine"), verify("sine"), locate("sine")) == ([], [], [])
+    for command in ("fetch", "verify"):
+        shown = CliRunner().invoke(app, [command, "sine"])
+        assert (shown.exit_code, shown.output) == (0, f"sine: generated, there is nothing to {command}.\n")
+    assert "sine" not in CliRunner().invoke(app, ["verify"]).output
+
+
 def test_unknown_name() -> None:
     for get in (fetch, locate, verify):
         with pytest.raises(ConfigError, match=r"data: unknown data set 'mnits'\. Did you mean 'mnist'\?"):
@@ -295,6 +376,9 @@ def test_command_list_is_legible_at_80_columns(
     assert "11.6 MB" in states["mnist"]
     assert "to fetch" in states["mnist"]
     assert "by hand" in states["cmu-mnist"]
+    assert "170 MB" in states["cifar-10"]
+    assert "2.8 GB" in states["higgs-full"]
+    assert "generated" in states["sine"]
     fetch("toy", progress=False)
     after = CliRunner().invoke(app, ["list"]).output
     assert any("toy" in line and "in place" in line for line in after.splitlines())

@@ -1,14 +1,16 @@
 """The known data sets and users' own files, against scikit-learn's Iris and against what is in the files."""
 
+import gzip
 import hashlib
 import lzma
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from clearprop.data import load, load_file, read_features
-from clearprop.errors import ConfigError, DataError
+from clearprop.data import SOURCES, SourceFile, load, load_file, read_features
+from clearprop.errors import ConfigError, DataError, FileError
 
 
 def test_iris_comes_with_the_package() -> None:
@@ -88,11 +90,74 @@ def test_cmu_mnist(data_folder: Path) -> None:
         assert [*cmu.train.x[k], cmu.train.y[k]] == row
 
 
+@pytest.mark.data("higgs")
+def test_higgs(data_folder: Path) -> None:
+    higgs = load("higgs")
+    x, y = higgs.train
+    assert (x.shape, x.dtype, y.dtype) == ((35298, 28), np.float32, np.int64)
+    assert y.mean() == pytest.approx(0.529, abs=5e-4)
+    with gzip.open(data_folder / "higgs/HIGGS_subset_35298.csv.gz", "rt") as file:
+        lines = file.read().split()
+    for k in (0, 777, 35297):
+        np.testing.assert_array_equal([y[k], *x[k]], [float(cell) for cell in lines[k].split(",")])
+    assert higgs.class_names == ("background", "signal")
+    assert higgs.feature_names is not None
+    assert (len(higgs.feature_names), higgs.feature_names[0], higgs.feature_names[-1]) == (
+        28,
+        "lepton_pT",
+        "m_wwbb",
+    )
+    assert (higgs.validation, higgs.test) == (None, None)
+
+
+@pytest.mark.data("higgs/sas_viya_higgs_10984.csv.gz", "higgs/h2o_higgs_test_5k.csv.gz", "higgs")
+def test_other_excerpts_of_higgs_as_users_files(data_folder: Path) -> None:
+    sas = load_file(data_folder / "higgs/sas_viya_higgs_10984.csv.gz")
+    h2o = load_file(data_folder / "higgs/h2o_higgs_test_5k.csv.gz", label="first")
+    uci = load_file(data_folder / "higgs/HIGGS_subset_35298.csv.gz", label="first")
+    assert [part.train.x.shape for part in (sas, h2o)] == [(10984, 28), (5000, 28)]
+    assert [sorted(set(part.train.y)) for part in (sas, h2o)] == [[0, 1], [0, 1]]
+    assert sas.feature_names == load("higgs").feature_names  # so that its columns are matched by name
+    assert (h2o.feature_names, uci.feature_names) == (None, None)
+    np.testing.assert_array_equal(uci.train.x, load("higgs").train.x)
+    ours = {row.tobytes() for row in uci.train.x.astype("f4").round(4)}
+    assert sum(row.tobytes() in ours for row in sas.train.x.astype("f4").round(4)) == 40
+
+
+def test_the_last_rows_of_the_full_higgs_are_its_test_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same file in small; 500,000 rows to test are more than there are here."""
+    rng = np.random.default_rng(0)
+    table = np.column_stack([rng.integers(0, 2, 6), rng.normal(size=(6, 28)).astype("f4")])
+    path = tmp_path / "higgs" / "HIGGS.csv.gz"
+    path.parent.mkdir()
+    path.write_bytes(
+        gzip.compress("".join(",".join(f"{v:.18e}" for v in row) + "\n" for row in table).encode())
+    )
+    content = path.read_bytes()
+    file = SourceFile("higgs/HIGGS.csv.gz", len(content), hashlib.sha256(content).hexdigest())
+    monkeypatch.setitem(SOURCES, "higgs-full", replace(SOURCES["higgs-full"], files=(file,)))
+    monkeypatch.setenv("CLEARPROP_DATA", str(tmp_path))
+    monkeypatch.setattr("clearprop.data.sets._HIGGS_TEST", 2)
+    full = load("higgs-full")
+    assert full.test is not None
+    np.testing.assert_array_equal(np.column_stack([full.train.y, full.train.x]), table[:4])
+    np.testing.assert_array_equal(np.column_stack([full.test.y, full.test.x]), table[4:])
+    assert full.train.x.dtype == np.float32
+
+
 def test_missing_files_say_how_to_get_them() -> None:
     with pytest.raises(
         DataError, match=r"train-images-idx3-ubyte.gz: there is no such file\. Run `clearprop data fet"
     ):
         load("mnist")
+    with pytest.raises(
+        DataError,
+        match=r"higgs has no public address: put HIGGS_subset_35298\.csv\.gz into .*, or take the data set "
+        r"higgs-full\.",
+    ):
+        load("higgs")
 
 
 def test_unknown_set() -> None:
@@ -200,6 +265,78 @@ def test_arrays_that_are_no_data_set(tmp_path: Path, arrays: dict[str, np.ndarra
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(DataError, match=sentence):
         load_file(tmp_path / "a.npz")
+
+
+def folder_of(path: Path, *names: str) -> Path:
+    path.mkdir()
+    for name in names:
+        np.save(path / f"{name}.npy", X if name.endswith("data") else np.eye(3)[Y])
+    return path
+
+
+def test_a_folder_in_the_courses_layout(tmp_path: Path) -> None:
+    names = [f"toy_{part}_{what}" for part in ("train", "val", "test") for what in ("data", "labels")]
+    found = load_file(folder_of(tmp_path / "toys", *names))
+    for part in (found.train, found.validation, found.test):
+        assert part is not None
+        np.testing.assert_array_equal(part.x, X)
+        np.testing.assert_array_equal(part.y, np.eye(3)[Y])
+    assert found.name == "toys"
+    assert found.note == f"From the folder {tmp_path / 'toys'}."
+
+
+def test_a_test_part_without_labels_is_left_out(tmp_path: Path) -> None:
+    path = folder_of(tmp_path / "toys", "toy_train_data", "toy_train_labels", "toy_test_data")
+    found = load_file(path)
+    assert (found.validation, found.test) == (None, None)
+    np.testing.assert_array_equal(read_features(path / "toy_test_data.npy")[0], X)
+
+
+@pytest.mark.parametrize(
+    ("names", "error", "sentence"),
+    [
+        (
+            [],
+            DataError,
+            r"toys: expected one file \*_train_data\.npy in the folder, got none\. Name a file, or a",
+        ),
+        (
+            ["a_train_data", "b_train_data"],
+            DataError,
+            r"got a_train_data\.npy, b_train_data\.npy\. Name a file",
+        ),
+        (["a_train_data"], FileError, r"a_train_labels\.npy: there is no such file"),
+        (
+            ["a_train_data", "a_train_labels", "a_val_data"],
+            FileError,
+            r"a_val_labels\.npy: there is no such file",
+        ),
+        (
+            ["a_train_data", "a_train_labels", "a_test_labels"],
+            FileError,
+            r"a_test_data\.npy: there is no such file",
+        ),
+    ],
+)
+def test_folders_that_are_no_data_set(
+    tmp_path: Path, names: list[str], error: type[Exception], sentence: str
+) -> None:
+    with pytest.raises(error, match=sentence):
+        load_file(folder_of(tmp_path / "toys", *names))
+
+
+@pytest.mark.data("iris/cs189/iris_train_data.npy")
+def test_the_courses_iris(data_folder: Path) -> None:
+    iris = load_file(data_folder / "iris/cs189")
+    assert iris.validation is not None
+    assert iris.test is not None
+    parts = (iris.train, iris.validation, iris.test)
+    assert [(part.x.shape, part.y.shape) for part in parts] == [
+        ((105, 4), (105, 3)),
+        ((15, 4), (15, 3)),
+        ((30, 4), (30, 3)),
+    ]
+    assert np.concatenate([part.y for part in parts]).sum(axis=0).tolist() == [50, 50, 50]
 
 
 def test_npy_that_is_no_table(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from clearprop.data import MinMax, Standardizer, load, split
+from clearprop.data import ChannelStandardizer, MinMax, Standardizer, load, split
 from clearprop.errors import ConfigError, DataError, ShapeError
 
 SHARES = (0.7, 0.1, 0.2)
@@ -96,9 +96,9 @@ def test_images_and_whole_numbers() -> None:
     np.testing.assert_array_equal(scaled, np.broadcast_to(np.array([-1.0, 1.0]).reshape(2, 1, 1, 1), x.shape))
 
 
-@pytest.mark.parametrize("kind", [Standardizer, MinMax])
+@pytest.mark.parametrize("kind", [Standardizer, ChannelStandardizer, MinMax])
 def test_kept_as_arrays(kind: type[Standardizer]) -> None:
-    x = np.random.default_rng(0).normal(size=(9, 3))
+    x = np.random.default_rng(0).normal(size=(9, 3, 2))
     scaling = kind.fit(x)
     again = kind.from_arrays(scaling.to_arrays())
     np.testing.assert_array_equal(again.transform(x), scaling.transform(x))
@@ -120,3 +120,61 @@ def test_a_scaling_is_not_fitted_on_what_is_no_number() -> None:
         DataError, match=r"Standardizer: x\[1, 2\] is -inf, one of 2 values .* in 2 of 3 rows"
     ):
         Standardizer.fit(x)
+
+
+@pytest.mark.parametrize("shape", [(40, 5, 6, 3), (30, 7, 2), (9, 4, 4, 1)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_channels_against_scikit_learn(
+    shape: tuple[int, ...], dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preprocessing = pytest.importorskip("sklearn.preprocessing")
+    monkeypatch.setattr("clearprop.data.splits._NUMBERS", 100)  # a few rows at a time
+    rng = np.random.default_rng(0)
+    places = rng.normal(size=shape[1:])  # each place has a mean of its own
+    train = ((rng.normal(size=shape) + places) * np.arange(1, shape[-1] + 1) + 3).astype(dtype)
+    test = rng.normal(size=(2, *shape[1:])).astype(dtype)
+    scaling = ChannelStandardizer.fit(train)
+    assert scaling.shift.shape == scaling.scale.shape == (shape[-1],)
+    theirs = preprocessing.StandardScaler().fit(train.reshape(-1, shape[-1]).astype("float64"))
+    expected = theirs.transform(test.reshape(-1, shape[-1]).astype("float64")).reshape(test.shape)
+    rtol = 1e-12 if dtype == "float64" else 2e-5
+    scaled = scaling.transform(test)
+    assert scaled.dtype == dtype
+    np.testing.assert_allclose(scaled, expected, rtol=rtol, atol=rtol)
+    np.testing.assert_allclose(scaling.inverse(scaled), test, rtol=rtol, atol=rtol)
+
+
+def test_a_constant_channel_becomes_0() -> None:
+    x = np.random.default_rng(0).normal(size=(5, 3, 3, 2))
+    x[..., 1] = 0.1
+    scaling = ChannelStandardizer.fit(x)
+    assert scaling.scale[1] == 1
+    np.testing.assert_allclose(scaling.transform(x)[..., 1], 0, atol=1e-15)
+    x[0, 0, 0, 1] = 0.2  # one pixel of it differs
+    assert 0 < ChannelStandardizer.fit(x).scale[1] < 0.1
+
+
+def test_channels_need_an_axis_of_their_own() -> None:
+    sentence = (
+        r"ChannelStandardizer: expected pictures \(N, H, W, C\) or sequences .* got x of shape \(4, 784\)\."
+    )
+    with pytest.raises(ShapeError, match=sentence):
+        ChannelStandardizer.fit(np.zeros((4, 784)))
+    scaling = ChannelStandardizer.fit(np.random.default_rng(0).normal(size=(4, 5, 5, 3)))
+    assert scaling.transform(np.zeros((2, 9, 9, 3))).shape == (2, 9, 9, 3)  # pictures of another size
+    for shape, expected in (
+        ((2, 5, 5, 1), r"\(N, …, …, 3\)"),
+        ((2, 3), r"\(N, …, 3\)"),
+        ((3,), r"\(N, …, 3\)"),
+    ):
+        with pytest.raises(ShapeError, match=rf"ChannelStandardizer: expected x of shape {expected}, got"):
+            scaling.transform(np.zeros(shape))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_few_rows_at_a_time_or_all_at_once(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = (np.random.default_rng(0).normal(size=(53, 4)) * 3 + 1000).astype(dtype)
+    whole = Standardizer.fit(x)
+    np.testing.assert_allclose(whole.scale, x.std(axis=0, dtype=np.float64), rtol=1e-12)
+    monkeypatch.setattr("clearprop.data.splits._NUMBERS", 30)
+    np.testing.assert_allclose(Standardizer.fit(x).scale, whole.scale, rtol=1e-12)

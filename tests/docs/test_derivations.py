@@ -10,7 +10,37 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "derivations"
 KERNELS = ROOT / "src" / "clearprop" / "kernels"
-SHARED_PAGES = {"gelu_tanh": "gelu", "l1_penalty": "penalties", "l2_penalty": "penalties"}
+SHARED_PAGES = {
+    "by_group": "conv",
+    "conv1d": "conv",
+    "conv2d": "conv",
+    "conv_transpose2d": "conv",
+    "correlate": "conv",
+    "correlate_w": "conv",
+    "gelu_tanh": "gelu",
+    "gru_before": "gru",
+    "input_gradient": "recurrent",
+    "l1_penalty": "penalties",
+    "l2_penalty": "penalties",
+    "outputs": "windows",
+    "over_time": "recurrent",
+    "pad": "windows",
+    "put": "recurrent",
+    "spread": "conv",
+    "stack_inputs": "recurrent",
+    "steps_back": "recurrent",
+    "taps": "windows",
+    "upstream": "recurrent",
+    "window_rows": "windows",
+    "global_max_pool": "max_pool2d",
+    "global_avg_pool": "avg_pool2d",
+    "shift": "augment",
+    "flip": "augment",
+    "cutout": "augment",
+    "batch_norm_moments": "batch_norm",
+    "batch_norm_statistics": "batch_norm",
+    "batch_norm_sums": "batch_norm",
+}
 
 
 def bodies():
@@ -37,7 +67,7 @@ def blocks(page):
 
 
 BODIES = bodies()
-HELPERS = {"erf", "polynomial"}  # not kernels: gelu's page names their file
+HELPERS = {"erf", "polynomial", "scratch"}  # not kernels: a page names their file
 PAGE_NAMES = sorted(path.stem for path in PAGES.glob("*.md") if path.stem != "index")
 
 

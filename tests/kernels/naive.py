@@ -73,6 +73,13 @@ def dropout(x, mask):
     return y
 
 
+def dropout_of_channels(x, mask):
+    y = np.empty(x.shape)
+    for n, i, j, c in np.ndindex(x.shape):
+        y[n, i, j, c] = x[n, i, j, c] * mask[n, 0, 0, c]
+    return y
+
+
 def target_row(y, n, K):
     """Example n's row of targets: as it is, or one-hot from a label."""
     if y.ndim == 2:

@@ -4,7 +4,7 @@ import numpy as np
 
 from clearprop.kernels import activations, affine, dropout, losses, penalties
 
-from . import naive, table_conv
+from . import naive, table_augment, table_conv, table_norm, table_pool, table_recurrent
 from .case import Case
 
 N, D, M, K = 6, 4, 3, 5
@@ -63,6 +63,10 @@ def affine_inputs(rng, n):
 
 def dropout_inputs(rng, n):
     return rng.normal(size=(n, D)), (rng.random((n, D)) < 0.75) / 0.75
+
+
+def channels_inputs(rng, n):
+    return rng.normal(size=(n, 2, 3, D)), (rng.random((n, 1, 1, D)) < 0.75) / 0.75
 
 
 def with_labels(rng, n):
@@ -130,6 +134,14 @@ OWN = [
         lambda dy, mask: (dropout.dropout_backward(dy, mask),),
         naive.dropout,
     ),
+    Case(
+        "dropout_forward",
+        channels_inputs,
+        dropout.dropout_forward,
+        lambda dy, mask: (dropout.dropout_backward(dy, mask),),
+        naive.dropout_of_channels,
+        variant="channels",
+    ),
     loss("softmax_cross_entropy", with_labels, "labels"),
     loss("softmax_cross_entropy", with_rows, "rows"),
     loss("softmax_cross_entropy", with_labels, "labels smoothed", label_smoothing=0.1),
@@ -153,4 +165,12 @@ OWN = [
     penalty("l1_penalty"),
 ]
 
-CASES = [*OWN, *table_conv.CASES]  # the other rooms' rows stand in table_<room>.py
+# The other rooms' rows stand in table_<room>.py.
+CASES = [
+    *OWN,
+    *table_augment.CASES,
+    *table_conv.CASES,
+    *table_norm.CASES,
+    *table_pool.CASES,
+    *table_recurrent.CASES,
+]

@@ -44,6 +44,15 @@ CASES = [
     row("conv2d", images(6, 5, 2, (3, 2), 2), "stride", stride=(2, 3), padding=((1, 0), (1, 1))),
     row("conv2d", images(6, 7, 2, (2, 3), 2), "dilated", dilation=(2, 3), padding=((2, 1), (0, 3))),
     row("conv2d", images(4, 4, 1, (2, 2), 2), "padding beyond the kernel", padding=((2, 3), (0, 2))),
+    *(
+        row("conv2d", images(4, 4, 1, (2, 2), 2), f"padding beyond the kernel, {side}", padding=padding)
+        for side, padding in {
+            "top": ((2, 1), (0, 1)),
+            "bottom": ((0, 2), (1, 0)),
+            "left": ((1, 0), (2, 1)),
+            "right": ((0, 1), (0, 2)),
+        }.items()
+    ),
     row("conv2d", images(4, 4, 4, (2, 2), 6, per_group=2), "groups", groups=2),
     row("conv2d", images(4, 5, 4, (3, 3), 2, per_group=2), "groups, stride", groups=2, stride=(2, 2)),
     row("conv2d", images(4, 4, 3, (3, 3), 3, per_group=1), "depthwise", groups=3, padding=((1, 1), (1, 1))),

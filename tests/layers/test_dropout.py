@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from clearprop import Dense, Dropout, Sequential
-from clearprop.errors import ConfigError
+from clearprop.errors import ConfigError, ShapeError
+from clearprop.layers.spec import layer_from, layer_spec
 
 
 def mask(rate, shape=(100, 100), seed=0, dtype="float64"):
@@ -53,6 +54,40 @@ def test_only_training_drops():
     np.testing.assert_array_equal(model.layers[1].backward(dy, caches[1]), dy)
 
 
+@pytest.mark.parametrize("shape", [(500, 4, 3, 5), (500, 6, 5)], ids=str)
+def test_whole_channels_are_dropped(shape):
+    layer = Dropout(0.3, channels=True)
+    noise = layer.draw_noise(shape, np.random.default_rng(0), np.dtype("float32"))
+    assert noise.shape == (500, *[1] * (len(shape) - 2), 5)
+    assert noise.dtype == np.float32
+    assert np.mean(noise == 0) == pytest.approx(0.3, abs=4 * np.sqrt(0.3 * 0.7 / noise.size))
+    assert np.mean(noise) == pytest.approx(1, abs=0.1)
+    x = np.random.default_rng(1).normal(size=shape).astype("float32")
+    y, cache = layer.forward(x, True, noise)
+    dx = layer.backward(x, cache)
+    assert y.dtype == dx.dtype == np.float32
+    for n, c in np.ndindex(500, 5):
+        kept = noise[n, ..., c].item()
+        np.testing.assert_array_equal(y[n, ..., c], x[n, ..., c] * np.float32(kept))
+    np.testing.assert_array_equal(dx, y)
+
+
+def test_numbers_of_a_row_are_no_channels():
+    with pytest.raises(
+        ShapeError,
+        match=r"layer 0, Dropout\(0\.5, channels=True\): expected x of shape \(N, …, C\), of which whole channels can "
+        r"be dropped, got \(N, 8\)\. Leave channels out\.",
+    ):
+        Sequential([Dropout(0.5, channels=True)], (8,))
+    assert Dropout(0.5).output_shape((8,), "") == (8,)
+
+
+@pytest.mark.parametrize("channels", [1, "yes", None])
+def test_channels_is_true_or_false(channels):
+    with pytest.raises(ConfigError, match=r"Dropout: expected channels to be True or False, got"):
+        Dropout(0.5, channels=channels)
+
+
 @pytest.mark.parametrize("rate", [-0.1, 1, 1.5, np.nan, "half", None])
 def test_sentence(rate):
     with pytest.raises(ConfigError, match=r"Dropout: expected rate in \[0, 1\), the share to drop, got"):
@@ -62,3 +97,6 @@ def test_sentence(rate):
 def test_settings():
     assert Dropout(0.25).settings() == {"rate": 0.25}
     assert repr(Dropout(0.25)) == "Dropout(0.25)"
+    layer = Dropout(0.25, channels=True)
+    assert layer.settings() == {"rate": 0.25, "channels": True}
+    assert vars(layer_from(layer_spec(layer), "")) == vars(layer)

@@ -108,7 +108,7 @@ def test_the_last_change_wins() -> None:
         ("training.epochs=many", r"training.epochs: .*integer, got 'many'"),
         ("training.shuffle=1", r"training.shuffle: .*boolean, got 1"),
         ("data.validation=1.5", r"data.validation: .*less than 1, got 1.5"),
-        ("data.scale=max", r"data.scale: .*'none', 'standardize' or 'minmax', got 'max'"),
+        ("data.scale=max", r"data.scale: .*'none', 'standardize', 'channels' or 'minmax', got 'max'"),
         ("data.file=x.csv", r"data: expected either name, a known data set, or file, a path"),
         ("model.layers=[]", r"model.layers: .*at least 1 item"),
         ("model.layers=[3]", r"model.layers.0: .*dictionary, got 3"),

@@ -8,7 +8,7 @@ import pytest
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from clearprop.data import load
-from clearprop.errors import ClearpropError, ConfigError, DataError
+from clearprop.errors import ClearpropError, ConfigError, DataError, ShapeError
 from clearprop.runs.config import DataTable
 from clearprop.runs.prepare import Preprocessing, prepare
 
@@ -24,6 +24,23 @@ def test_the_scaling_knows_the_training_part_alone(scale: str, scaler: type) -> 
     again = Preprocessing.from_plain(plain)
     np.testing.assert_array_equal(again.apply(prepared.raw["test"].x), prepared.parts["test"].x)
     assert again.class_names == ("setosa", "versicolor", "virginica")
+
+
+def test_channels_of_pictures(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20, 4, 5, 3)).astype(np.float32) * [1, 10, 100]
+    np.savez(tmp_path / "a.npz", x=x, y=np.arange(20) % 2)
+    prepared = prepare(DataTable(file=str(tmp_path / "a.npz"), test=0.2, scale="channels"), seed=0)
+    theirs = StandardScaler().fit(prepared.raw["train"].x.reshape(-1, 3))
+    for name, part in prepared.parts.items():
+        expected = theirs.transform(prepared.raw[name].x.reshape(-1, 3)).reshape(part.x.shape)
+        np.testing.assert_allclose(part.x, expected, atol=1e-5)
+    plain = json.loads(json.dumps(prepared.preprocessing.to_plain()))
+    assert (len(plain["scaling"]["shift"]), len(plain["scaling"]["scale"])) == (3, 3)
+    again = Preprocessing.from_plain(plain)
+    np.testing.assert_array_equal(again.apply(prepared.raw["test"].x), prepared.parts["test"].x)
+    with pytest.raises(ShapeError, match=r"expected pictures \(N, H, W, C\) .* For rows of features take"):
+        prepare(DataTable(name="iris", scale="channels"), seed=0)
 
 
 def test_the_parts_hold_every_flower_once() -> None:

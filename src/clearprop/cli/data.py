@@ -7,11 +7,13 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from clearprop.cli.convert import convert
 from clearprop.data import registry
 from clearprop.data.download import fetch as fetch_files
 from clearprop.errors import DataError
 
-app = typer.Typer(no_args_is_help=True, help="Data sets: list, fetch, verify, and where they lie.")
+app = typer.Typer(no_args_is_help=True, help="Data sets: list, fetch, verify, where they lie; and convert.")
+app.command()(convert)
 
 Name = Annotated[str, typer.Argument(help="A data set's name, as `clearprop data list` prints it.")]
 
@@ -23,7 +25,8 @@ def list_sets() -> None:
     table.columns[3].justify = "right"
     for name, source in registry.SOURCES.items():
         size = sum(file.size for file in source.files)
-        table.add_row(name, source.description, source.licence, _size(size), _state(source))
+        shown = _size(size) if size else ""
+        table.add_row(name, source.description, source.licence, shown, _state(source))
     Console().print(table)
     typer.echo(f"The data folder: {registry.data_folder()}")
 
@@ -31,9 +34,12 @@ def list_sets() -> None:
 @app.command()
 def fetch(name: Name) -> None:
     """Download a data set, check it by its SHA-256, and put it into the data folder."""
+    source = registry.source(name)
+    if not source.files:
+        typer.echo(f"{name}: generated, there is nothing to fetch.")
+        return
     for path in fetch_files(name):
         typer.echo(path)
-    source = registry.source(name)
     typer.echo(f"{name}: in place. Licence: {source.licence}. Cite {source.citation}.")
 
 
@@ -42,12 +48,16 @@ def verify(
     name: Annotated[str | None, typer.Argument(help="A data set; without it, all of them.")] = None,
 ) -> None:
     """Compare the files in the data folder with what was published."""
-    names = [name] if name else list(registry.SOURCES)
+    names = [name] if name else [each for each, source in registry.SOURCES.items() if source.files]
+    if not registry.source(names[0]).files:
+        typer.echo(f"{name}: generated, there is nothing to verify.")
+        return
     statuses = {each: registry.verify(each) for each in names}
     table = Table("file", "size", "state", box=SIMPLE)
     table.columns[1].justify = "right"
     for status in dict.fromkeys(status for found in statuses.values() for status in found):
-        table.add_row(status.file.path, _size(status.size) if status.size else "", status.state)
+        path = status.path.relative_to(registry.data_folder()).as_posix()
+        table.add_row(path, _size(status.size) if status.size else "", status.state)
     Console().print(table)
     for each, found in statuses.items():
         wrong = [s for s in found if s.state == "altered" or (name and s.state == "missing")]
@@ -65,6 +75,8 @@ def _state(source: registry.Source) -> str:
     """From the files' sizes alone; `verify` reads them whole."""
     if source.packaged:
         return "in the package"
+    if not source.files:
+        return "generated"
     there = [_has_size(file) for file in source.files]
     return (
         "in place"
@@ -78,7 +90,9 @@ def _state(source: registry.Source) -> str:
 
 
 def _has_size(file: registry.SourceFile) -> bool:
-    path = registry.data_folder() / file.path
+    path = registry.place(file)
+    if path != registry.data_folder() / file.path:
+        return True  # an archive in another form
     return path.is_file() and path.stat().st_size == file.size
 
 
@@ -87,4 +101,6 @@ def _by_hand(source: registry.Source) -> bool:
 
 
 def _size(count: int) -> str:
+    if count >= 1e8:
+        return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
     return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"

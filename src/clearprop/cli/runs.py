@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import numpy as np
 import typer
@@ -14,6 +14,7 @@ from clearprop.arrays import Array
 from clearprop.cli.presets import preset_names, read_preset_or_file
 from clearprop.cli.train import Folder, results_table
 from clearprop.data import load_file, read_features
+from clearprop.data.csv import LabelColumn
 from clearprop.errors import ClearpropError, ConfigError, ShapeError
 from clearprop.evaluation import evaluate
 from clearprop.files import replace_file
@@ -69,6 +70,10 @@ def eval_run(
         Path | None,
         typer.Option("--data", help="A file of examples with labels; without it the run's own parts."),
     ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(help="Where the labels stand in that file's rows: first or last; as in training."),
+    ] = None,
     folder: Folder = EXPERIMENTS,
 ) -> None:
     """Loss and accuracy of a finished run, on its own data or on a file's."""
@@ -81,7 +86,7 @@ def eval_run(
         results = measure(model, prepared.parts, loss)
         Console().print(results_table(results))
         return
-    dataset = load_file(file, config.data.label)
+    dataset = load_file(file, config.data.label if label is None else cast(LabelColumn, label))
     known = run.read_preprocessing()
     y = known.labels(dataset.train.y, dataset.class_names, str(file))
     result = evaluate(

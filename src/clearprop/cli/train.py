@@ -162,12 +162,13 @@ def _say(console: Console, line: str) -> None:
 def results_table(summary: dict[str, Any]) -> Table:
     """Loss and metric of each part, the entries of the summary that have them."""
     parts = [part for part, numbers in summary.items() if isinstance(numbers, dict) and "loss" in numbers]
-    metrics = list(summary[parts[0]])
+    metrics = list(dict.fromkeys(metric for part in parts for metric in summary[part]))
     table = Table("", *(metric.replace("_", " ") for metric in metrics), box=SIMPLE)
     for column in table.columns[1:]:
         column.justify = "right"
     for part in parts:
-        table.add_row(part, *(figure(summary[part][metric]) for metric in metrics))
+        numbers = summary[part]
+        table.add_row(part, *(figure(numbers[metric]) if metric in numbers else "" for metric in metrics))
     return table
 
 

@@ -6,7 +6,7 @@ again, line by line, to find the cell to name.
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from math import isfinite
@@ -21,6 +21,7 @@ from clearprop.data.streams import open_bytes
 from clearprop.errors import ConfigError, DataError
 
 _LINES = 20_000  # parsed at a time: enough to keep NumPy busy, few enough to keep the text small
+_CHARACTERS = 2**22  # the same for a table of whatever length and width
 
 _NO_LABELS = Labels(np.empty(0, dtype=np.int64), None)
 
@@ -46,8 +47,8 @@ class Table(NamedTuple):
     feature_names: tuple[str, ...] | None  # D of them, where the file has a header
 
 
-class _Form(NamedTuple):
-    """How the file is laid out, as its first line shows."""
+class Form(NamedTuple):
+    """How a file is laid out, as its first line shows."""
 
     path: str | Path
     label: LabelColumn
@@ -62,6 +63,20 @@ class _Form(NamedTuple):
     @property
     def label_column(self) -> int | None:
         return {"first": 0, "last": self.columns - 1, None: None}[self.label]
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        if self.header is None or self.label_column is None:
+            return self.header
+        return tuple(name for k, name in enumerate(self.header) if k != self.label_column)
+
+
+class Block(NamedTuple):
+    """Some of a file's rows."""
+
+    line: int  # that of the first row
+    x: Array  # (n, D) float64
+    labels: Array | list[str]  # (n,) float64, or n names
 
 
 def read_csv(path: str | Path, label: LabelColumn = "last", header: bool | Literal["auto"] = "auto") -> Table:
@@ -97,21 +112,41 @@ def read_csv(path: str | Path, label: LabelColumn = "last", header: bool | Liter
     """
     if label not in ("first", "last", None):
         raise ConfigError(f"read_csv: expected label to be 'first', 'last' or None, got {label!r}.")
-    with _open_text(path) as text:
-        form = _look(path, text, label, header)
+    form = look(path, label, header)
     table = _parse(form)
     if table is None:
         table = _walk(form)
     x, labels = table
-    names = form.header
-    if names is not None and form.label_column is not None:
-        names = tuple(name for k, name in enumerate(names) if k != form.label_column)
-    return Table(x, labels.y, labels.names, names)
+    return Table(x, labels.y, labels.names, form.feature_names)
+
+
+def read_blocks(form: Form, report: Callable[[int], object]) -> Iterator[Block]:
+    """A table with labels, some thousand rows at a time, however long it is; see `open_bytes` for `report`."""
+    line, empty = form.first_line, None
+    with _open_text(form.path, report) as text:
+        list(islice(text, form.first_line - 1))
+        while lines := text.readlines(_CHARACTERS):
+            first, line = line, line + len(lines)
+            count = len(lines)
+            while count and not lines[count - 1].strip():
+                count -= 1
+            if count and empty is not None:
+                raise _empty_line(form.path, empty)
+            if count < len(lines) and empty is None:
+                empty = first + count
+            if count:
+                yield _block(form, lines[:count], first)
+
+
+def look(path: str | Path, label: LabelColumn, header: bool | Literal["auto"]) -> Form:
+    """How a file is laid out."""
+    with _open_text(path) as text:
+        return _look(path, text, label, header)
 
 
 @contextmanager
-def _open_text(path: str | Path) -> Iterator[TextIO]:
-    with open_bytes(path) as stream:
+def _open_text(path: str | Path, report: Callable[[int], object] = lambda count: None) -> Iterator[TextIO]:
+    with open_bytes(path, report) as stream:
         try:
             yield io.TextIOWrapper(stream, encoding="utf-8-sig")
         except UnicodeDecodeError as err:
@@ -124,7 +159,7 @@ def _open_text(path: str | Path) -> Iterator[TextIO]:
 # --- the first line ---
 
 
-def _look(path: str | Path, text: TextIO, label: LabelColumn, header: bool | Literal["auto"]) -> _Form:
+def _look(path: str | Path, text: TextIO, label: LabelColumn, header: bool | Literal["auto"]) -> Form:
     first = next(_rows(path, text), None)
     if first is None:
         raise DataError(f"{path}: the file is empty; expected rows of comma-separated numbers.")
@@ -139,7 +174,7 @@ def _look(path: str | Path, text: TextIO, label: LabelColumn, header: bool | Lit
     has_header = header
     if header == "auto":
         has_header = not any(cell.lower() in MISSING or _is_number(cell) for cell in features)
-    form = _Form(path, label, len(cells), tuple(cells) if has_header else None, False)
+    form = Form(path, label, len(cells), tuple(cells) if has_header else None, False)
     if has_header:
         second = next(_rows(path, text, 2), None)
         if second is None:
@@ -150,7 +185,7 @@ def _look(path: str | Path, text: TextIO, label: LabelColumn, header: bool | Lit
     return form
 
 
-def _rows(path: str | Path, text: TextIO, line: int = 1) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: str | Path, text: Iterable[str], line: int = 1) -> Iterator[tuple[int, list[str]]]:
     """Line numbers and stripped cells; only empty lines at the file's end are passed over."""
     rows = csv.reader(text, skipinitialspace=True)
     empty = None
@@ -166,8 +201,12 @@ def _rows(path: str | Path, text: TextIO, line: int = 1) -> Iterator[tuple[int, 
             empty = empty or number
             continue
         if empty is not None:
-            raise DataError(f"{path}, line {empty}: the line is empty. Delete it, or write its row.")
+            raise _empty_line(path, empty)
         yield number, cells
+
+
+def _empty_line(path: str | Path, line: int) -> DataError:
+    return DataError(f"{path}, line {line}: the line is empty. Delete it, or write its row.")
 
 
 def _is_number(cell: str) -> bool:
@@ -181,7 +220,7 @@ def _is_number(cell: str) -> bool:
 # --- a file in order ---
 
 
-def _parse(form: _Form) -> tuple[Array, Labels] | None:
+def _parse(form: Form) -> tuple[Array, Labels] | None:
     """The whole table by NumPy's parser, or None if anything at all is amiss."""
     blocks: list[Array] = []
     labels: list[str] = []
@@ -204,6 +243,21 @@ def _parse(form: _Form) -> tuple[Array, Labels] | None:
         return None if any(not cell or '"' in cell for cell in labels) else (x, number_names(labels))
     y = _numbers(labels, 1)
     return None if y is None else (x, as_labels(y[:, 0], str(form.path)))
+
+
+def _block(form: Form, lines: list[str], first: int) -> Block:
+    """Lines of a file, the first of them with this number."""
+    if form.named:
+        cells, rest = _cut(lines, form.label)
+        x = _numbers(rest, form.columns - 1)
+        if x is not None and not any(not cell or '"' in cell for cell in cells):
+            return Block(first, x, cells)
+    elif (table := _numbers(lines, form.columns)) is not None:
+        if form.label == "first":
+            return Block(first, table[:, 1:], table[:, 0])
+        return Block(first, table[:, :-1], table[:, -1])
+    x, names, numbers = _walk_rows(form, _rows(form.path, lines, first))
+    return Block(first, x, names if form.named else numbers)
 
 
 def _cut(lines: list[str], label: LabelColumn) -> tuple[list[str], list[str]]:
@@ -235,32 +289,37 @@ def _numbers(lines: list[str], columns: int) -> Array | None:
 # --- a file with a fault ---
 
 
-def _walk(form: _Form) -> tuple[Array, Labels]:
+def _walk(form: Form) -> tuple[Array, Labels]:
     """The whole table line by line: slow, but it can name the line and the column of what is wrong."""
+    with _open_text(form.path) as text:
+        list(islice(text, form.first_line - 1))
+        x, names, numbers = _walk_rows(form, _rows(form.path, text, form.first_line))
+    if form.label is None:
+        return x, _NO_LABELS
+    return x, number_names(names) if form.named else as_labels(numbers, str(form.path))
+
+
+def _walk_rows(form: Form, rows: Iterable[tuple[int, list[str]]]) -> tuple[Array, list[str], Array]:
+    """The features, and the labels as names or as numbers."""
     x: list[list[float]] = []
     names: list[str] = []
     numbers: list[float] = []
     at = form.label_column
-    with _open_text(form.path) as text:
-        list(islice(text, form.first_line - 1))
-        for number, cells in _rows(form.path, text, form.first_line):
-            if len(cells) != form.columns:
-                raise DataError(
-                    f"{form.path}, line {number}: expected {form.columns} cells as in the first line, "
-                    f"got {len(cells)}. Mend or delete this line."
-                )
-            if at is not None and form.named and cells[at]:
-                names.append(cells[at])
-            elif at is not None:
-                numbers.append(_number(form, number, at, cells[at]))
-            x.append([_number(form, number, k, cell) for k, cell in enumerate(cells) if k != at])
-    table = np.array(x, dtype=np.float64)
-    if at is None:
-        return table, _NO_LABELS
-    return table, number_names(names) if form.named else as_labels(np.array(numbers), str(form.path))
+    for number, cells in rows:
+        if len(cells) != form.columns:
+            raise DataError(
+                f"{form.path}, line {number}: expected {form.columns} cells as in the first line, "
+                f"got {len(cells)}. Mend or delete this line."
+            )
+        if at is not None and form.named and cells[at]:
+            names.append(cells[at])
+        elif at is not None:
+            numbers.append(_number(form, number, at, cells[at]))
+        x.append([_number(form, number, k, cell) for k, cell in enumerate(cells) if k != at])
+    return np.array(x, dtype=np.float64), names, np.array(numbers)
 
 
-def _number(form: _Form, line: int, column: int, cell: str) -> float:
+def _number(form: Form, line: int, column: int, cell: str) -> float:
     where = f"{form.path}, line {line}, column {column + 1}"
     if form.header is not None:
         where += f" ({form.header[column]})"

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from clearprop.data.registry import SourceFile, check_file, remedy, source
+from clearprop.data.registry import SourceFile, check_file, data_folder, remedy, source
 from clearprop.errors import DataError
 from clearprop.files import make_folder, replace_file
 
@@ -49,18 +49,19 @@ def _fetch_file(name: str, file: SourceFile, open_bar: OpenBar) -> Path:
         return status.path
     if not file.urls:
         raise DataError(f"{status.sentence} {remedy(name)}")
-    make_folder(status.path.parent)
+    path = data_folder() / file.path  # a damaged archive may lie elsewhere
+    make_folder(path.parent)
     failures = []
     for url in file.urls:
         try:
-            replace_file(status.path, _downloader(url, file, open_bar))
+            replace_file(path, _downloader(url, file, open_bar))
         except DataError as err:
             failures.append(str(err))
         else:
-            return status.path
+            return path
     raise DataError(
         f"{file.name} could not be downloaded. {' '.join(failures)} Check the network and try again, "
-        f"or put the file into {status.path.parent} yourself."
+        f"or put the file into {path.parent} yourself."
     )
 
 

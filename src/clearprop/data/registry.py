@@ -6,10 +6,12 @@ in sets.py.
 
 import hashlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from clearprop.data.archive import Member, read_members
 from clearprop.errors import DataError, FileError
 from clearprop.names import unknown
 
@@ -24,6 +26,8 @@ class SourceFile:
     size: int  # bytes
     sha256: str
     urls: tuple[str, ...] = ()  # tried in turn; none: it has no public address
+    members: tuple[Member, ...] = ()  # of an archive: what it is checked by, so that it may be packed anew
+    others: tuple[str, ...] = ()  # where an archive may lie instead, unpacked or packed anew
 
     @property
     def name(self) -> str:
@@ -37,8 +41,9 @@ class Source:
     description: str
     licence: str
     citation: str
-    files: tuple[SourceFile, ...]
+    files: tuple[SourceFile, ...]  # none: it is generated
     packaged: bool = False  # comes inside clearprop; `files` are the originals, which loading does not need
+    instead: str = ""  # the data set to take where the files cannot be had
 
 
 def _files(folder: str, bases: tuple[str, ...], files: dict[str, tuple[int, str]]) -> tuple[SourceFile, ...]:
@@ -106,6 +111,47 @@ _CMU = _files(
     },
 )
 
+_CIFAR_10 = SourceFile(
+    "cifar-10/cifar-10-binary.tar.gz",
+    170_052_171,
+    "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+    ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
+    tuple(
+        Member(name, 30_730_000, sha1)
+        for name, sha1 in {
+            "data_batch_1.bin": "aadd24acce27caa71bf4b10992e9e7b2d74c2540",
+            "data_batch_2.bin": "c0ba65cce70568cd57b4e03e9ac8d2a5367c1795",
+            "data_batch_3.bin": "1dd00a74ab1d17a6e7d73e185b69dbf31242f295",
+            "data_batch_4.bin": "aab85764eb3584312d3c7f65fd2fd016e36a258e",
+            "data_batch_5.bin": "26e2849e66a845b7f1e4614ae70f4889ae604628",
+            "test_batch.bin": "67eb016db431130d61cd03c7ad570b013799c88c",
+        }.items()
+    ),
+    ("cifar-10/cifar-10-batches-bin", "cifar-10/cifar-10-binary.tar.xz"),
+)
+
+_HIGGS = _files(
+    "higgs",
+    (),
+    {
+        "HIGGS_subset_35298.csv.gz": (
+            9_032_670,
+            "77215eccb2230ef67d6526e7718c8c433c881f585b094f9db3c07b86a75f4e0b",
+        ),
+    },
+)
+
+_HIGGS_FULL = _files(
+    "higgs",
+    ("https://archive.ics.uci.edu/ml/machine-learning-databases/00280/",),
+    {
+        "HIGGS.csv.gz": (
+            2_816_407_858,
+            "ea302c18164d4e3d916a1e2e83a9a8d07069fa6ebc7771e4c0540d54e593b698",
+        ),
+    },
+)
+
 _UCI_IRIS = _files(
     "iris",
     ("https://archive.ics.uci.edu/ml/machine-learning-databases/iris/",),
@@ -113,6 +159,10 @@ _UCI_IRIS = _files(
 )
 
 _CITE_MNIST = "Y. LeCun, C. Cortes, C. J. C. Burges: The MNIST database of handwritten digits, 1998"
+_CITE_HIGGS = (
+    "P. Baldi, P. Sadowski, D. Whiteson: Searching for exotic particles in high-energy physics with deep "
+    "learning, Nature Communications 5, 2014"
+)
 
 SOURCES: dict[str, Source] = {
     "iris": Source(
@@ -141,6 +191,15 @@ SOURCES: dict[str, Source] = {
         _CITE_MNIST,
         _CMU,
     ),
+    "cifar-10": Source(
+        "60,000 photos, 32×32",
+        "cite",
+        "A. Krizhevsky: Learning Multiple Layers of Features from Tiny Images, 2009",
+        (_CIFAR_10,),
+    ),
+    "higgs": Source("35,298 collisions", "CC BY 4.0", _CITE_HIGGS, _HIGGS, instead="higgs-full"),
+    "higgs-full": Source("11 million collisions", "CC BY 4.0", _CITE_HIGGS, _HIGGS_FULL),
+    "sine": Source("10,000 sine waves", "", "", ()),
 }
 
 
@@ -174,6 +233,7 @@ class FileStatus:
     state: Literal["good", "missing", "altered"]
     size: int = 0  # bytes found
     sha256: str = ""  # found
+    reason: str = ""  # why an archive is "altered"
 
     @property
     def sentence(self) -> str:
@@ -182,15 +242,28 @@ class FileStatus:
             return f"{self.path}: as published."
         if self.state == "missing":
             return f"{self.path}: there is no such file."
+        if self.reason:
+            return self.reason
         return (
             f"{self.path}: the file is truncated or altered. Expected {self.file.size:,} bytes with SHA-256 "
             f"{self.file.sha256}, got {self.size:,} bytes with SHA-256 {self.sha256}."
         )
 
 
+def place(file: SourceFile) -> Path:
+    """Where a file lies in the data folder, or belongs."""
+    paths = [data_folder() / path for path in (file.path, *file.others)]
+    return next((path for path in paths if path.exists()), paths[0])
+
+
 def check_file(file: SourceFile) -> FileStatus:
-    """Compare a file in the data folder with what was published: its size and its SHA-256."""
-    path = data_folder() / file.path
+    """Compare a file in the data folder with what was published: its size and its SHA-256.
+
+    Of an archive its members are compared, however it is packed.
+    """
+    path = place(file)
+    if file.members:
+        return _check_archive(file, path)
     try:
         with path.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -200,6 +273,16 @@ def check_file(file: SourceFile) -> FileStatus:
     except OSError as err:
         raise FileError(f"{path}: the file cannot be read ({err.strerror or err}).") from err
     return FileStatus(file, path, "good" if sha256 == file.sha256 else "altered", size, sha256)
+
+
+def _check_archive(file: SourceFile, path: Path) -> FileStatus:
+    if not path.exists():
+        return FileStatus(file, path, "missing")
+    try:
+        unpacked = sum(len(content) for _, content in read_members(path, file.members))
+    except DataError as err:
+        return FileStatus(file, path, "altered", reason=str(err))
+    return FileStatus(file, path, "good", unpacked if path.is_dir() else path.stat().st_size)
 
 
 def verify(name: str) -> list[FileStatus]:
@@ -228,9 +311,27 @@ def locate(name: str) -> list[Path]:
     return [status.path for status in statuses]
 
 
+def open_archive(name: str) -> Iterator[tuple[str, bytearray]]:
+    """The name and content of each file in a data set's archive, checked on the way, so that it is read once.
+
+    Raises
+    ------
+    DataError
+        When the archive or a file in it is missing, truncated or altered, with what to do about it.
+    """
+    (file,) = source(name).files
+    path = place(file)
+    if not path.exists():
+        raise DataError(f"{FileStatus(file, path, 'missing').sentence} {remedy(name)}")
+    try:
+        yield from read_members(path, file.members)
+    except DataError as err:
+        raise DataError(f"{err} {remedy(name)}") from err
+
+
 def remedy(name: str) -> str:
     """How to get a data set's files."""
-    files = source(name).files
+    files, instead = source(name).files, source(name).instead
     if all(file.urls for file in files):
         return (
             f"Run `clearprop data fetch {name}`, or let {FOLDER_VARIABLE} name the folder "
@@ -238,4 +339,5 @@ def remedy(name: str) -> str:
         )
     folder = (data_folder() / files[0].path).parent
     names = " and ".join(file.name for file in files)
-    return f"{name} has no public address: put {names} into {folder}."
+    by_hand = f"{name} has no public address: put {names} into {folder}"
+    return f"{by_hand}, or take the data set {instead}." if instead else f"{by_hand}."

@@ -13,10 +13,20 @@ from typing import NamedTuple
 import numpy as np
 
 from clearprop.arrays import Array, Shape
+from clearprop.data.cifar import CLASSES, RECORD, SHAPE, records
 from clearprop.data.csv import read_csv
 from clearprop.data.idx import read_idx
-from clearprop.data.registry import SOURCES, locate
+from clearprop.data.registry import SOURCES, locate, open_archive
+from clearprop.data.sine import sine_waves
 from clearprop.names import unknown
+
+HIGGS_FEATURES = (
+    "lepton_pT", "lepton_eta", "lepton_phi", "missing_energy_magnitude", "missing_energy_phi",
+    "jet_1_pt", "jet_1_eta", "jet_1_phi", "jet_1_btag", "jet_2_pt", "jet_2_eta", "jet_2_phi", "jet_2_btag",
+    "jet_3_pt", "jet_3_eta", "jet_3_phi", "jet_3_btag", "jet_4_pt", "jet_4_eta", "jet_4_phi", "jet_4_btag",
+    "m_jj", "m_jjj", "m_lv", "m_jlv", "m_bb", "m_wbb", "m_wwbb",
+)  # fmt: skip
+_HIGGS_TEST = 500_000  # of the whole file, the last rows are the test part
 
 
 class Pair(NamedTuple):
@@ -62,8 +72,8 @@ def load(name: str) -> Dataset:
     Parameters
     ----------
     name : str
-        "iris", which is inside the package, or "mnist", "mnist-3v9", "fashion-mnist", "cmu-mnist", which
-        lie in the data folder.
+        "iris", which is inside the package, "sine", which is generated, or "mnist", "mnist-3v9",
+        "fashion-mnist", "cmu-mnist", "cifar-10", "higgs", "higgs-full", which lie in the data folder.
 
     Returns
     -------
@@ -71,6 +81,9 @@ def load(name: str) -> Dataset:
         iris: x (150, 4) float64 in cm, in one part. The pictures of MNIST and Fashion-MNIST:
         x (N, 28, 28, 1) float32 in 0..1, N = 60,000 and 10,000. mnist-3v9: of these the threes and nines,
         y = 1 for a nine. cmu-mnist: x (N, 784) float64 in 0..1, N = 3,000 and 1,000, sorted by label.
+        cifar-10: x (N, 32, 32, 3) float32 in 0..1, N = 50,000 and 10,000. higgs: x (35298, 28) float32, in one
+        part; higgs-full: N = 10,500,000 and 500,000, the last rows, as UCI asks. sine: x (N, 20, 1) and
+        y (N, 1) float64, N = 7,000, 1,500 and 1,500.
 
     Raises
     ------
@@ -141,12 +154,61 @@ def _cmu_mnist(name: str) -> Dataset:
     )
 
 
+def _cifar_10(name: str) -> Dataset:
+    """Each file is decoded into its place, so that the pictures are in memory once."""
+    (archive,) = SOURCES[name].files
+    parts, places = [], {}
+    for members in (archive.members[:-1], archive.members[-1:]):  # the last one is the test part
+        counts = [member.size // RECORD for member in members]
+        x, y = np.empty((sum(counts), *SHAPE), np.float32), np.empty(sum(counts), np.int64)
+        cuts = np.cumsum(counts)[:-1]
+        for member, x_part, y_part in zip(members, np.split(x, cuts), np.split(y, cuts), strict=True):
+            places[member.name] = Pair(x_part, y_part)
+        parts.append(Pair(x, y))
+    for file, content in open_archive(name):
+        pixels, labels = records(content, file)
+        np.divide(pixels, np.float32(255), out=places[file].x)
+        places[file].y[:] = labels
+    train, test = parts
+    return Dataset(name, train, test=test, class_names=CLASSES, image_shape=SHAPE, note=_note(name))
+
+
+def _higgs(name: str, n_test: int = 0) -> Dataset:
+    (path,) = locate(name)
+    x, y, _, _ = read_csv(path, label="first", header=False)
+    x = x.astype(np.float32)  # exact: they are float32 numbers, written with more digits
+    cut = len(x) - n_test
+    return Dataset(
+        name,
+        Pair(x[:cut], y[:cut]),
+        test=Pair(x[cut:], y[cut:]) if n_test else None,
+        class_names=("background", "signal"),
+        feature_names=HIGGS_FEATURES,
+        note=_note(name),
+    )
+
+
+def _higgs_full(name: str) -> Dataset:
+    return _higgs(name, _HIGGS_TEST)
+
+
+def _sine(name: str) -> Dataset:
+    x, y = sine_waves(10_000)
+    train, validation, test = (Pair(x[rows], y[rows]) for rows in np.split(np.arange(10_000), (7_000, 8_500)))
+    note = "Generated: sine waves of random shift, whose next value is to be predicted."
+    return Dataset(name, train, validation, test, note=note)
+
+
 _LOADERS: dict[str, Callable[[str], Dataset]] = {
     "iris": _iris,
     "mnist": _mnist,
     "mnist-3v9": _mnist_3v9,
     "fashion-mnist": _fashion_mnist,
     "cmu-mnist": _cmu_mnist,
+    "cifar-10": _cifar_10,
+    "higgs": _higgs,
+    "higgs-full": _higgs_full,
+    "sine": _sine,
 }
 
 

@@ -7,9 +7,11 @@ from typing import Self
 
 import numpy as np
 
-from clearprop.arrays import Array, Shape, check_shape
+from clearprop.arrays import Array, ShapePattern, check_shape, shape_text
 from clearprop.data.checks import as_features
-from clearprop.errors import ConfigError, DataError
+from clearprop.errors import ConfigError, DataError, ShapeError
+
+_NUMBERS = 1 << 20  # as float64 at a time, so that large sets need no second copy
 
 
 def split(
@@ -87,7 +89,8 @@ class _Scaling:
     def transform(self, x: Array) -> Array:
         """Scaled features, in x's dtype: (N, …) -> same shape."""
         shift, scale = self._in_dtype(x)
-        scaled: Array = (x - shift) / scale
+        scaled: Array = x - shift
+        scaled /= scale
         return scaled
 
     def inverse(self, x: Array) -> Array:
@@ -106,16 +109,29 @@ class _Scaling:
         return cls(arrays["shift"], arrays["scale"])
 
     def _in_dtype(self, x: Array) -> tuple[Array, Array]:
-        features: Shape = self.shift.shape
         check_shape(
             type(self).__name__,
             "x",
             x.shape,
-            ("N", *features),
+            self._expected(x.ndim),
             "Use data with the features it was fitted on.",
         )
         dtype = x.dtype if x.dtype.kind == "f" else self.shift.dtype
         return self.shift.astype(dtype), self.scale.astype(dtype)
+
+    def _expected(self, ndim: int) -> ShapePattern:
+        return ("N", *self.shift.shape)
+
+
+def _moments(x: Array) -> tuple[Array, Array]:
+    """Mean and variance over N in float64, some rows at a time: (N, …) -> (…), (…)."""
+    mean = x.mean(axis=0, dtype=np.float64)
+    squares = np.zeros_like(mean)
+    at_once = max(1, _NUMBERS // mean.size)
+    for start in range(0, len(x), at_once):
+        off = x[start : start + at_once] - mean
+        squares += np.square(off, out=off).sum(axis=0)
+    return mean, squares / len(x)
 
 
 class Standardizer(_Scaling):
@@ -133,9 +149,46 @@ class Standardizer(_Scaling):
     def fit(cls, x: Array) -> Self:
         """From the training part, x of shape (N, …): mean and standard deviation (divisor N) over N."""
         x = as_features(x, "Standardizer")
-        std = x.std(axis=0, dtype=np.float64)
+        mean, variance = _moments(x)
+        std = np.sqrt(variance)
         std[x.max(axis=0) == x.min(axis=0)] = 1  # exactly constant, whatever the mean was rounded to
-        return cls(x.mean(axis=0, dtype=np.float64), std)
+        return cls(mean, std)
+
+
+class ChannelStandardizer(_Scaling):
+    """Channels of mean 0 and standard deviation 1 over the training part; a constant channel becomes 0.
+
+    The channels are the last axis: the colours of pictures (N, H, W, C), the features of sequences (N, T, D). All
+    the pixels of a channel, or all its times, are shifted and scaled alike.
+
+    Examples
+    --------
+    >>> x = np.array([[[1.0, 5.0], [3.0, 5.0]]])
+    >>> ChannelStandardizer.fit(x).transform(x)
+    array([[[-1.,  0.],
+            [ 1.,  0.]]])
+    """
+
+    @classmethod
+    def fit(cls, x: Array) -> Self:
+        """From the training part, x of shape (N, …, C): mean and standard deviation over all axes but the last."""
+        x = as_features(x, "ChannelStandardizer")
+        if x.ndim < 3:
+            raise ShapeError(
+                f"ChannelStandardizer: expected pictures (N, H, W, C) or sequences (N, T, D), got x of shape "
+                f'{shape_text(x.shape)}. For rows of features take Standardizer, scale = "standardize".'
+            )
+        each, variance = _moments(x)
+        axes = tuple(range(each.ndim - 1))
+        mean = each.mean(axis=axes)
+        # the variance of all is the mean of the places' variances, and the variance of their means
+        std = np.sqrt((variance + np.square(each - mean)).mean(axis=axes))
+        low, high = x.min(axis=0).min(axis=axes), x.max(axis=0).max(axis=axes)
+        std[low == high] = 1
+        return cls(mean, std)
+
+    def _expected(self, ndim: int) -> ShapePattern:
+        return ("N", *"…" * max(ndim - 2, 1), *self.shift.shape)
 
 
 class MinMax(_Scaling):

@@ -1,21 +1,37 @@
 """The bytes of a file, unpacked where it is gzip or xz, with every way of failing put into a sentence."""
 
 import gzip
+import io
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from clearprop.errors import ClearpropError, DataError, FileError
 
 CHUNK = 1 << 20  # bytes taken at a time, so that a false size in a header allocates nothing
 
 
+class _Reported(io.FileIO):
+    """A file that tells how far it has been read."""
+
+    def __init__(self, path: str | Path, report: Callable[[int], object]) -> None:
+        super().__init__(path)
+        self._report = report
+
+    def readinto(self, buffer: Any) -> int | None:
+        count = super().readinto(buffer)
+        self._report(self.tell())
+        return count
+
+
 @contextmanager
-def open_bytes(path: str | Path) -> Iterator[BinaryIO]:
+def open_bytes(path: str | Path, report: Callable[[int], object] = lambda count: None) -> Iterator[BinaryIO]:
     """A binary stream of the file's content; gzip and xz are known by their first bytes, not by the name.
+
+    `report` is told how many bytes of the file, as it lies there, have been read.
 
     Raises
     ------
@@ -24,7 +40,7 @@ def open_bytes(path: str | Path) -> Iterator[BinaryIO]:
     DataError
         When packed content is truncated or damaged; also while the stream is being read.
     """
-    with _in_a_sentence(path), open(path, "rb") as raw:
+    with _in_a_sentence(path), io.BufferedReader(_Reported(path, report), CHUNK) as raw:
         head = raw.peek(6)
         if head.startswith(b"\x1f\x8b"):
             yield cast(BinaryIO, gzip.GzipFile(fileobj=raw))

@@ -1,4 +1,4 @@
-"""A user's own file as a data set: CSV, `.npy` or `.npz`."""
+"""A user's own file as a data set: CSV, `.npy` or `.npz`, or a folder of `.npy` files."""
 
 from pathlib import Path
 
@@ -23,7 +23,8 @@ def load_file(path: str | Path, label: LabelColumn = "last") -> Dataset:
     ----------
     path : str or Path
         `.csv`, `.data` or `.txt`, plain or packed (`.gz`, `.xz`); `.npy` with one array of shape (N, D + 1);
-        or `.npz` with x and y, or x_train and y_train, and perhaps x_val, y_val, x_test and y_test.
+        `.npz` with x and y, or x_train and y_train, and perhaps x_val, y_val, x_test and y_test; or a folder
+        with `NAME_train_data.npy` and `NAME_train_labels.npy`, and perhaps `NAME_val_…` and `NAME_test_…`.
     label : {"last", "first"}
         The column of the labels in CSV and `.npy`.
 
@@ -46,9 +47,11 @@ def load_file(path: str | Path, label: LabelColumn = "last") -> Dataset:
     if label not in ("first", "last"):
         raise ConfigError(f"load_file: expected label to be 'first' or 'last', got {label!r}.")
     path = Path(path)
-    note = f"From the file {path}."
+    note = f"From the {'folder' if path.is_dir() else 'file'} {path}."
+    if path.is_dir():
+        return _in_parts(path, _from_folder(path), note)
     if (kind := _kind(path)) == ".npz":
-        return _from_npz(path, note)
+        return _in_parts(path, _from_npz(path), note)
     if kind == ".npy":
         table = as_features(_two_axes(read_npy(path), path), str(path))
         x, y = (table[:, 1:], table[:, 0]) if label == "first" else (table[:, :-1], table[:, -1])
@@ -107,7 +110,7 @@ def _two_axes(table: Array, path: Path) -> Array:
     return table
 
 
-def _from_npz(path: Path, note: str) -> Dataset:
+def _from_npz(path: Path) -> dict[str, tuple[Array, Array]]:
     arrays = read_npz(path)
     found: dict[str, tuple[Array, Array]] = {}
     for part, endings in _PARTS.items():
@@ -119,6 +122,29 @@ def _from_npz(path: Path, note: str) -> Dataset:
             f"{path}: expected arrays x and y, or x_train and y_train, got {_names(arrays)}. "
             "Save them with np.savez(path, x=x, y=y)."
         )
+    return found
+
+
+def _from_folder(path: Path) -> dict[str, tuple[Array, Array]]:
+    """The layout of CS 189's data sets. A test part without labels, as in a competition, is left out."""
+    starts = sorted(path.glob("*_train_data.npy"))
+    if len(starts) != 1:
+        names = ", ".join(start.name for start in starts) or "none"
+        raise DataError(
+            f"{path}: expected one file *_train_data.npy in the folder, got {names}. "
+            "Name a file, or a folder that holds one data set in this layout."
+        )
+    stem = str(starts[0]).removesuffix("_train_data.npy")
+    found = {}
+    for part, short in {"train": "train", "validation": "val", "test": "test"}.items():
+        x, y = Path(f"{stem}_{short}_data.npy"), Path(f"{stem}_{short}_labels.npy")
+        if y.exists() or (x.exists() and part != "test"):
+            found[part] = read_npy(x), read_npy(y)
+    return found
+
+
+def _in_parts(path: Path, found: dict[str, tuple[Array, Array]], note: str) -> Dataset:
+    """A data set whose class names, if its labels are names, are numbered together in all parts."""
     class_names = None
     if all(y.dtype.kind in "US" and y.ndim == 1 for _, y in found.values()):
         names = [str(name) for _, y in found.values() for name in y.astype(str)]
@@ -128,7 +154,7 @@ def _from_npz(path: Path, note: str) -> Dataset:
         found = {part: (x, y) for (part, (x, _)), y in zip(found.items(), labels, strict=True)}
     pairs = {part: _pair(x, y, f"{path}, {part}") for part, (x, y) in found.items()}
     return Dataset(
-        path.name,
+        path.absolute().name,
         pairs["train"],
         pairs.get("validation"),
         pairs.get("test"),

@@ -11,5 +11,7 @@ The letters of every shape, here and in the kernels' local names:
 
     N batch     T time      D inputs    M outputs   K classes
     H W C image (height, width, channels)           KH KW kernel (height, width)
-    F filters   OH OW output (height, width)
+    F filters   OH OW output (height, width)            V vocabulary
+
+In the recurrent kernels H is the number of hidden units.
 """

@@ -1,4 +1,4 @@
-"""Dropout: some elements are multiplied by zero; which ones, comes in as an array."""
+"""Dropout: some elements, or whole channels, are multiplied by zero; which ones, comes in as an array."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ Array = NDArray[Any]
 def dropout_forward(x: Array, mask: Array) -> tuple[Array, Array]:
     """y = x ⊙ mask
 
-    x, mask: any shape  ->  y: same shape        cache: mask
+    x: any shape, mask: the same, or (N, 1, …, 1, C) for whole channels  ->  y: x's shape        cache: mask
 
     The mask holds 0 for the dropped elements and 1 / (1 − rate) for the kept ones, so that y is x on average.
 
@@ -24,6 +24,6 @@ def dropout_forward(x: Array, mask: Array) -> tuple[Array, Array]:
 def dropout_backward(dy: Array, mask: Array) -> Array:
     """dx = dy ⊙ mask
 
-    dy, mask: any shape  ->  dx: same shape        cache: mask
+    dy: y's shape  ->  dx: same shape        cache: mask
     """
     return np.multiply(dy, mask)

@@ -59,7 +59,7 @@ def window_rows(x: Array, window: Pair, stride: Pair, dilation: Pair) -> Iterato
     Each matrix is valid until the next one is asked for.
     """
     every = windows(x, window, stride, dilation)
-    if window == (1, 1) and every.flags.c_contiguous:
+    if window == stride == (1, 1) and every.flags.c_contiguous:
         yield slice(None), x.reshape(-1, x.shape[3])  # an image is its own windows
         return
     at_once = max(1, COPIED_BYTES // max(1, prod(every.shape[1:]) * x.itemsize))

@@ -23,12 +23,15 @@ class Layer(ABC):
     by_shards : bool
         Whether the layer is best computed on a few examples at a time, whose numbers stay in the cache. Dense
         layers are not: their products are the faster the more rows they have.
+    on_images : bool
+        Whether the layer looks at x as images (N, H, W, C).
     over_batch : bool
         Whether an example's output depends on the others in its mini-batch. `total` then adds an array up over
         all shards of the mini-batch; it is set by whoever cuts the batch.
     """
 
-    by_shards: ClassVar[bool] = True
+    by_shards: bool = True
+    on_images: ClassVar[bool] = False
     over_batch: bool = False
     total: Callable[[Array], Array] = staticmethod(lambda sums: sums)
 

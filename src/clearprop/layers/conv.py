@@ -7,7 +7,7 @@ from typing import Any, Self, cast
 
 import numpy as np
 
-from clearprop.arrays import Array, Shape, check_shape
+from clearprop.arrays import Array, Shape
 from clearprop.errors import ConfigError, ShapeError
 from clearprop.init import Initializer, fans, make_initializer
 from clearprop.kernels.conv import (
@@ -27,6 +27,7 @@ from clearprop.layers.windows import (
     Padding,
     Pairs,
     check_padding,
+    check_spatial,
     output_sizes,
     pad_pairs,
     plain_padding,
@@ -115,10 +116,7 @@ class _Conv(Layer):
 
     def check(self, input_shape: Shape, who: str) -> None:
         """Refuse what is no image, or has channels that the groups do not divide."""
-        pattern = ("N", "H", "W", "C") if self.axes == 2 else ("N", "T", "C")
-        missing = len(input_shape) == self.axes  # an image without its channels
-        remedy = f"Put Reshape({(*input_shape, 1)}) before it." if missing else "Channels come last."
-        check_shape(who, "x", ("N", *input_shape), pattern, remedy)
+        check_spatial(who, input_shape, self.axes)
         if input_shape[-1] % self.groups:
             raise ShapeError(
                 f"{who}: expected groups to divide the channels, got {self.groups} groups of {input_shape[-1]} "
@@ -195,6 +193,7 @@ class Conv2D(_Conv):
     """
 
     axes = 2
+    on_images = True
 
     def forward(self, x: Array, training: bool = False, noise: Any = None) -> tuple[Array, ConvCache]:
         pads = cast(Pads, self.pads(x.shape[1:]))
@@ -265,6 +264,7 @@ class ConvTranspose2D(_Conv):
     """
 
     axes = 2
+    on_images = True
 
     def __init__(
         self,
@@ -299,6 +299,7 @@ class ConvTranspose2D(_Conv):
 
     def init_params(self, rng: np.random.Generator) -> None:
         fan_out, fan_in = fans(self.w.shape)  # w is laid out as of the convolution the other way
+        fan_in //= self.groups  # of whose channels, unlike of whose filters, w holds all
         self.w[...] = self.init(self.w.shape, fan_in, fan_out, rng)
         self.b[...] = self.bias_init(self.b.shape, fan_in, fan_out, rng)
 
@@ -315,17 +316,22 @@ class ConvTranspose2D(_Conv):
             )
         return (*grown, self.filters)
 
+    def _more(self) -> Shape:
+        """Output padding; with "same", at least what makes a short kernel reach H · stride."""
+        if self.padding != "same":
+            return self.output_padding
+        each = zip(self.output_padding, self.kernel, self.stride, self.dilation, strict=True)
+        return tuple(max(more, s - d * (k - 1) - 1) for more, k, s, d in each)
+
     def _full(self, input_shape: Shape) -> Shape:
-        each = zip(
-            input_shape[:-1], self.kernel, self.stride, self.dilation, self.output_padding, strict=True
-        )
+        each = zip(input_shape[:-1], self.kernel, self.stride, self.dilation, self._more(), strict=True)
         return tuple((n - 1) * s + d * (k - 1) + 1 + more for n, k, s, d, more in each)
 
     def pads(self, input_shape: Shape) -> Pairs:
         if self.padding != "same":
             return pad_pairs(self.padding, input_shape[:-1], self.kernel, self.stride, self.dilation)
         surplus = [
-            max(full - n * s, 0)
+            full - n * s
             for full, n, s in zip(self._full(input_shape), input_shape[:-1], self.stride, strict=True)
         ]
         return tuple((more // 2, more - more // 2) for more in surplus)
@@ -341,7 +347,7 @@ class ConvTranspose2D(_Conv):
             self.b,
             _pair(self.stride),
             pads,
-            _pair(self.output_padding),
+            _pair(self._more()),
             _pair(self.dilation),
             self.groups,
         )

@@ -1,10 +1,11 @@
-"""Dropout: in training, numbers are set to zero at random. Its mathematics: kernels/dropout.py."""
+"""Dropout: in training, numbers or whole channels are set to zero at random. Its mathematics: kernels/dropout.py."""
 
 from typing import Any
 
 import numpy as np
 
-from clearprop.arrays import Array, Shape
+from clearprop.arrays import Array, Shape, shape_text
+from clearprop.errors import ConfigError, ShapeError
 from clearprop.kernels.dropout import dropout_backward, dropout_forward
 from clearprop.layers.base import Layer
 from clearprop.names import check_number
@@ -19,6 +20,16 @@ class Dropout(Layer):
     ----------
     rate : float
         The probability of dropping, 0 <= rate < 1.
+    channels : bool
+        Whether a channel of x (N, …, C) is dropped as a whole (Tompson et al. 2015). Beside each other, an image's
+        numbers say nearly the same, so that dropping single ones takes away little.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is none of these.
+    ShapeError
+        When the network is built, if whole channels are to be dropped of x (N, D), whose numbers stand alone.
 
     Examples
     --------
@@ -28,18 +39,28 @@ class Dropout(Layer):
     array([[2., 2., 2., 0.]], dtype=float32)
     """
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, channels: bool = False) -> None:
         self.rate = check_number(
             "Dropout", "rate", rate, "in [0, 1), the share to drop", lambda r: 0 <= r < 1
         )
+        if not isinstance(channels, bool):
+            raise ConfigError(f"Dropout: expected channels to be True or False, got {channels!r}.")
+        self.channels = channels
 
     def settings(self) -> dict[str, Any]:
-        return {"rate": self.rate}
+        return {"rate": self.rate} | ({"channels": True} if self.channels else {})
 
     def output_shape(self, input_shape: Shape, who: str) -> Shape:
+        if self.channels and len(input_shape) < 2:
+            raise ShapeError(
+                f"{who}: expected x of shape (N, …, C), of which whole channels can be dropped, got "
+                f"{shape_text(('N', *input_shape))}. Leave channels out."
+            )
         return input_shape
 
     def draw_noise(self, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:
+        if self.channels:
+            shape = (shape[0], *[1] * (len(shape) - 2), shape[-1])  # one number for all places of a channel
         kept = rng.random(shape, dtype=np.float32) >= self.rate
         return kept.astype(dtype) * (1 / (1 - self.rate))
 

@@ -42,8 +42,10 @@ class Residual(Layer):
     """
 
     def __init__(self, layers: Sequence[Any], shortcut: Sequence[Any] = ()) -> None:
-        if not isinstance(layers, Sequence) or not layers or not isinstance(shortcut, Sequence):
+        if not isinstance(layers, Sequence) or not layers:
             raise ConfigError(f"Residual: expected a list of at least one layer, got {layers!r}.")
+        if not isinstance(shortcut, Sequence):
+            raise ConfigError(f"Residual: expected shortcut to be a list of layers, got {shortcut!r}.")
         self.layers = [layer_from(spec, f"Residual, layer {i}") for i, spec in enumerate(layers)]
         self.shortcut = [layer_from(spec, f"Residual, shortcut {i}") for i, spec in enumerate(shortcut)]
 
@@ -83,9 +85,12 @@ class Residual(Layer):
         y = _shapes(self.layers, input_shape, who)[-1]
         past = _shapes(self.shortcut, input_shape, f"{who}, shortcut")[-1]
         if y != past:
+            halved = y[:-1] == tuple(-(-n // 2) for n in input_shape[:-1])
+            way = f"Conv{len(y) - 1}D({y[-1]}, 1{', stride=2' if halved else ''})"
             raise ShapeError(
                 f"{who}: expected the layers to give the shape {shape_text(past)} that is added to theirs, "
-                f"got {shape_text(y)}. Change them, or give a shortcut, such as [Conv2D({y[-1]}, 1)], that gives it, too."
+                f"got {shape_text(y)}. Change them (padding='same' keeps an image's size), or give a shortcut "
+                f"to that shape, such as [{way if len(y) > 1 else f'Dense({y[-1]})'}]."
             )
         return y
 
@@ -119,9 +124,10 @@ class Residual(Layer):
         for layer in self.inner:
             layer.init_params(rng)
 
-    def draw_noise(self, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> list[Any]:
+    def draw_noise(self, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> list[Any] | None:
         each = zip(self.inner, self._inputs(shape[1:]), strict=True)
-        return [layer.draw_noise((shape[0], *inner), rng, dtype) for layer, inner in each]
+        drawn = [layer.draw_noise((shape[0], *inner), rng, dtype) for layer, inner in each]
+        return None if all(one is None for one in drawn) else drawn
 
     def forward(self, x: Array, training: bool = False, noise: Any = None) -> tuple[Array, ResidualCache]:
         noise = noise or [None] * len(self.inner)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from clearprop.arrays import Shape, shape_text
+from clearprop.arrays import Shape, check_shape, shape_text
 from clearprop.errors import ConfigError, ShapeError
-from clearprop.names import check_count
+from clearprop.names import check_count, nearest
 
 Padding = str | int | Sequence[Any]
 Pairs = tuple[tuple[int, int], ...]  # before and after, for each axis
@@ -37,9 +37,11 @@ def check_padding(
     pairs = [tuple(p) if isinstance(p, Sequence) and not isinstance(p, str) else (p, p) for p in each]
     counts = [n for pair in pairs for n in pair]
     if len(pairs) != axes or any(len(pair) != 2 for pair in pairs) or not all(_is_size(n) for n in counts):
+        near = nearest(padding, words) if isinstance(padding, str) else ""
+        hint = f" Did you mean {near!r}?" if near else ""
         raise ConfigError(
             f"{who}: expected padding to be {', '.join(map(repr, words))}, a number, a number for each of the "
-            f"{axes} axes, or a pair (before, after) for each, got {padding!r}."
+            f"{axes} axes, or a pair (before, after) for each, got {padding!r}.{hint}"
         )
     return tuple((int(a), int(b)) for a, b in pairs)
 
@@ -93,3 +95,34 @@ def output_sizes(
 def plain_padding(padding: str | Pairs) -> Any:
     """Padding as it stands in a file: a word, or lists of numbers."""
     return padding if isinstance(padding, str) else [list(pair) for pair in padding]
+
+
+def check_spatial(who: str, input_shape: Shape, axes: int) -> None:
+    """Refuse what is no image (H, W, C), or for one axis no sequence (T, C).
+
+    >>> check_spatial("layer 0", (28, 28), 2)
+    Traceback (most recent call last):
+        ...
+    clearprop.errors.ShapeError: layer 0: expected x of shape (N, H, W, C), got (N, 28, 28). \
+Put Reshape((28, 28, 1)) before it.
+    """
+    pattern = ("N", "H", "W", "C") if axes == 2 else ("N", "T", "C")
+    remedy = "Channels come last."
+    if len(input_shape) == axes:  # they are missing
+        remedy = f"Put Reshape({(*input_shape, 1)}) before it."
+    elif len(input_shape) == 1:
+        remedy = f"Put Reshape((H, W, C)) before it, with H · W · C = {input_shape[0]}."
+    check_shape(who, "x", ("N", *input_shape), pattern, remedy)
+
+
+def check_places(
+    who: str, spatial: Shape, window: Shape, stride: Shape, pads: Pairs, dilation: Shape
+) -> None:
+    """Refuse windows that hold padding alone, of which there is neither a maximum nor a mean."""
+    for n, k, s, (before, after), d in zip(spatial, window, stride, pads, dilation, strict=True):
+        starts = range(-before, n + after - d * (k - 1), s)
+        if not all(any(0 <= start + d * i < n for i in range(k)) for start in starts):
+            raise ShapeError(
+                f"{who}: expected padding that leaves every window a number of x, got {plain_padding(pads)} around "
+                f"{shape_text(spatial)} for a window of {shape_text(window)}. Take less padding."
+            )

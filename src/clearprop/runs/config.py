@@ -31,7 +31,7 @@ class DataTable(Table):
     validation: float = Field(default=0.0, ge=0, lt=1)
     test: float = Field(default=0.0, ge=0, lt=1)
     stratify: bool = False
-    scale: Literal["none", "standardize", "minmax"] = "none"
+    scale: Literal["none", "standardize", "channels", "minmax"] = "none"
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

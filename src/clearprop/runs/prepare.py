@@ -3,17 +3,26 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 
 from clearprop.arrays import Array, Shape
-from clearprop.data import Dataset, MinMax, Pair, Standardizer, load, load_file, split
+from clearprop.data import ChannelStandardizer, Dataset, MinMax, Pair, Standardizer, load, load_file, split
+from clearprop.data.ondisk import DiskPair, ScaledRows, fit_scaling, is_converted, open_folder
 from clearprop.errors import ConfigError, DataError
 from clearprop.runs.config import DataTable
+from clearprop.sources import RowSource
 
-Scaling = Standardizer | MinMax
-SCALINGS: dict[str, type[Standardizer] | type[MinMax]] = {"standardize": Standardizer, "minmax": MinMax}
+LOOKED_AT = 10_000
+
+Scaling = Standardizer | ChannelStandardizer | MinMax
+SCALINGS: dict[str, type[Standardizer] | type[ChannelStandardizer] | type[MinMax]] = {
+    "standardize": Standardizer,
+    "channels": ChannelStandardizer,
+    "minmax": MinMax,
+}
 
 
 @dataclass(frozen=True)
@@ -96,14 +105,16 @@ class Preprocessing:
 class Prepared:
     """The parts by name ("train", and "validation" and "test" where there are any), scaled, and how."""
 
-    parts: dict[str, Pair]
-    raw: dict[str, Pair]
+    parts: Mapping[str, Pair | DiskPair]
+    raw: Mapping[str, Pair | DiskPair]
     preprocessing: Preprocessing
     note: str
 
 
 def prepare(table: DataTable, seed: int) -> Prepared:
     """Load, cut and scale what [data] names; the seed decides who is held out.
+
+    A folder of converted data stays on the disk. There the parts are consecutive: training, validation, test.
 
     Raises
     ------
@@ -112,8 +123,10 @@ def prepare(table: DataTable, seed: int) -> Prepared:
     DataError, FileError
         If the data cannot be read.
     """
+    if table.file is not None and is_converted(table.file):
+        return _prepare_on_disk(table, table.file)
     dataset = load(table.name) if table.name is not None else load_file(str(table.file), table.label)
-    raw = _cut(dataset, table, seed)
+    raw, note = _cut(dataset, table, seed), dataset.note
     scaling = None if table.scale == "none" else SCALINGS[table.scale].fit(raw["train"].x)
     preprocessing = Preprocessing(
         table.scale,
@@ -123,16 +136,54 @@ def prepare(table: DataTable, seed: int) -> Prepared:
         dataset.image_shape,
         _sha256(raw["train"]),
     )
+    del dataset  # of held-out rows `raw` has copies, and large sets need the memory
     parts = {name: Pair(preprocessing.apply(part.x), part.y) for name, part in raw.items()}
-    return Prepared(parts, raw, preprocessing, dataset.note)
+    return Prepared(parts, raw, preprocessing, note)
 
 
-def _sha256(part: Pair) -> str:
+def _prepare_on_disk(table: DataTable, folder: str) -> Prepared:
+    dataset = open_folder(folder)
+    raw = _cut_on_disk(dataset.pair, table)
+    x = raw["train"].x
+    scaling = None if table.scale == "none" else fit_scaling(SCALINGS[table.scale], x)  # type: ignore[type-var]
+    names = dataset.class_names, dataset.feature_names
+    preprocessing = Preprocessing(table.scale, scaling, *names, None, _sha256(raw["train"]))
+    parts = raw
+    if scaling is not None:
+        parts = {name: part._replace(x=ScaledRows(part.x, scaling)) for name, part in raw.items()}
+    return Prepared(parts, raw, preprocessing, f"From the folder {folder}.")
+
+
+def _cut_on_disk(pair: DiskPair, table: DataTable) -> dict[str, DiskPair]:
+    if table.stratify:
+        raise ConfigError(
+            "data.stratify: rows on the disk are cut into consecutive parts, not class by class. Leave the key out."
+        )
+    rows = len(pair.x)
+    shares = {"validation": table.validation, "test": table.test}
+    held = {name: round(share * rows) for name, share in shares.items() if share}
+    sizes = {"train": rows - sum(held.values())} | held
+    if min(sizes.values()) < 1:
+        raise DataError(
+            f"data: expected validation and test to cut the {rows} rows into parts that are not empty, got {sizes}."
+        )
+    cuts = pairwise(accumulate(sizes.values(), initial=0))
+    return {name: pair.part(*cut) for name, cut in zip(sizes, cuts, strict=True)}
+
+
+def _sha256(part: Pair | DiskPair) -> str:
     digest = sha256()
     for array in part:
         digest.update(f"{array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
+        blocks = array.blocks() if isinstance(array, RowSource) else ((0, array),)
+        for _, rows in blocks:
+            digest.update(np.ascontiguousarray(rows).data)
     return digest.hexdigest()
+
+
+def in_memory(part: Pair | DiskPair) -> Pair:
+    """A part's examples; of one on the disk the first `LOOKED_AT`, for pictures and messages."""
+    return part if isinstance(part, Pair) else part.head(LOOKED_AT)
 
 
 def _cut(dataset: Dataset, table: DataTable, seed: int) -> dict[str, Pair]:

@@ -16,13 +16,14 @@ import numpy as np
 import clearprop
 from clearprop.arrays import Array
 from clearprop.callbacks import BestWeights, Callback, EarlyStopping
-from clearprop.data import Pair
+from clearprop.data import DiskPair, Pair
 from clearprop.divergence import where_not_finite
 from clearprop.errors import ConfigError, DivergedError
 from clearprop.evaluation import evaluate
 from clearprop.history import INTERRUPTED, History
 from clearprop.loop import Training
 from clearprop.losses import Loss
+from clearprop.metrics import roc_auc
 from clearprop.model import Sequential
 from clearprop.names import unknown
 from clearprop.runs.checkpoint import Checkpoints, callback_states, latest, load_state
@@ -30,7 +31,8 @@ from clearprop.runs.config import RunConfig
 from clearprop.runs.folder import RunFolder
 from clearprop.runs.log import MetricsLog, write_history
 from clearprop.runs.plots import save_plots
-from clearprop.runs.prepare import Prepared, prepare
+from clearprop.runs.prepare import Prepared, in_memory, prepare
+from clearprop.sources import RowSource
 from clearprop.train import fit
 from clearprop.work import choose_work
 
@@ -250,7 +252,7 @@ def _check_results(
     """The last update can be the one that goes too far: no step after it would tell."""
     for name, numbers in results.items():
         if not isfinite(numbers["loss"]):
-            x = prepared.parts[name].x
+            x = in_memory(prepared.parts[name]).x
             with np.errstate(all="ignore"):
                 place = where_not_finite(model, loss, x.astype(model.dtype), [None] * len(model.layers))
             raise DivergedError(
@@ -308,10 +310,23 @@ def _fit(
     )
 
 
-def measure(model: Sequential, parts: dict[str, Pair], loss: Loss) -> dict[str, Any]:
-    """{"train": {"loss": …, "accuracy": …}, …} with the parameters as they are."""
+def measure(model: Sequential, parts: Mapping[str, Pair | DiskPair], loss: Loss) -> dict[str, Any]:
+    """{"train": {"loss": …, "accuracy": …}, …} with the parameters as they are; for two classes also the auc.
+
+    Of a training part that stays on the disk there is no auc.
+    """
     with np.errstate(all="ignore"):
-        return {name: evaluate(model, *part, loss) for name, part in parts.items()}
+        results: dict[str, Any] = {
+            name: evaluate(model, part.x, part.y, loss) for name, part in parts.items()
+        }
+        for name, (x, y) in parts.items():
+            if isinstance(y, RowSource):
+                if name == "train":
+                    continue  # all scores would have to be in memory
+                y = y.read(0, len(y))
+            if np.ndim(y) == 1 and set(np.unique(y)) == {0, 1} and loss.metric == "accuracy":
+                results[name]["auc"] = roc_auc(y, model.probabilities(x)[:, -1])
+    return results
 
 
 def _facts(config: RunConfig, model: Sequential, status: str) -> dict[str, Any]:
