@@ -40,7 +40,12 @@ def our_steps(scale: Scale, norm: bool, workers: int | None = None) -> Run:
     x, y = images(scale)
     model, optimizer = our_model(norm), cp.SGD(lr=LR, momentum=MOMENTUM)
     steps = scale.of(STEPS, 1)
-    settings: dict[str, Any] = {"optimizer": optimizer, "batch_size": len(x), "epochs": steps, "workers": workers}
+    settings: dict[str, Any] = {
+        "optimizer": optimizer,
+        "batch_size": len(x),
+        "epochs": steps,
+        "workers": workers,
+    }
     return timed(lambda: cp.fit(model, x, y, **settings), steps)
 
 
@@ -73,7 +78,9 @@ def torch_batch(scale: Scale, channels_last: bool) -> tuple[Any, Any]:
 
     torch.set_num_threads(scale.threads)
     x, y = images(scale)
-    return torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(memory_format=_format(channels_last)), torch.from_numpy(y)
+    return torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(
+        memory_format=_format(channels_last)
+    ), torch.from_numpy(y)
 
 
 def torch_steps(scale: Scale, norm: bool, channels_last: bool) -> Run:

@@ -19,17 +19,29 @@ def in_a_process(scale: Scale, contender: str) -> Run:
     """The bytes that `python -m benchmarks.peak CONTENDER` prints."""
     if contender != "ours":
         import torch  # noqa: F401 - may be missing
-    command = [sys.executable, "-m", "benchmarks.peak", contender, str(scale.threads), *["--tiny"] * scale.tiny]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.peak",
+        contender,
+        str(scale.threads),
+        *["--tiny"] * scale.tiny,
+    ]
 
     def run() -> float:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=dict(os.environ))
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=os.environ)
         return float(done.stdout)
 
     return run
 
 
 def resident(key: str) -> int:
-    """VmRSS, now resident, or VmHWM, the most there ever was, in bytes."""
+    """VmRSS, now resident, or VmHWM, the most there ever was, in bytes; where there is no such file, the latter."""
+    if not STATUS.exists():
+        import resource
+
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most if sys.platform == "darwin" else 1024 * most
     line = next(line for line in STATUS.read_text().splitlines() if line.startswith(key))
     return 1024 * int(line.split()[1])
 
@@ -55,6 +67,7 @@ ROWS = [
         partial(in_a_process, contender="ours"),
         {f"PyTorch, {name}": partial(in_a_process, contender=name) for name in ("NCHW", "NHWC")},
         unit="B",
+        rounds=3,
     )
 ]
 

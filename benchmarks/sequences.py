@@ -26,7 +26,12 @@ def ours(scale: Scale, kind: str, sizes: tuple[int, int, int, int]) -> Run:
     x, y = sequences(scale, sizes)
     model = cp.Sequential([getattr(cp, kind)(sizes[3]), cp.Dense(1)], input_shape=x.shape[1:], seed=0)
     optimizer, steps = cp.SGD(lr=LR), scale.of(STEPS, 1)
-    settings: dict[str, Any] = {"loss": "squared_error", "optimizer": optimizer, "batch_size": len(x), "epochs": steps}
+    settings: dict[str, Any] = {
+        "loss": "squared_error",
+        "optimizer": optimizer,
+        "batch_size": len(x),
+        "epochs": steps,
+    }
     return timed(lambda: cp.fit(model, x, y, **settings), steps)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from clearprop.arrays import as_dtype, check_finite, check_shape, fits, shape_text
+from clearprop.arrays import as_dtype, check_finite, check_shape, fits, input_remedy, shape_text
 from clearprop.errors import ClearpropError, ConfigError, DataError, ShapeError
 
 
@@ -69,3 +69,20 @@ def test_check_finite_lets_pass_what_is_finite():
     check_finite("fit", "x", np.full(4, 1e308))  # whose sum is not
     check_finite("fit", "x", np.arange(3))
     check_finite("fit", "x", np.zeros((0, 3)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "wanted", "remedy"),
+    [
+        ((150, 5), (4,), "The shape is fixed by input_shape when the network is built."),
+        ((4, 150), (4,), "Examples are rows: pass x.T."),
+        ((4,), (4,), "The batch axis is missing: pass x[None]."),
+        ((), (4,), "The shape is fixed by input_shape when the network is built."),
+        ((9, 4, 3), (12,), "Each example has as many numbers: pass x.reshape(-1, 12)."),
+        ((9, 4, 3), (6, 2), "The shape is fixed by input_shape when the network is built."),
+        ((9, 4, 3), (3, 4), "Its axes stand in another order: pass x.transpose(0, 2, 1)."),
+        ((9, 4, 3), (4, 5), "It has 3 channels: build the network with input_shape=(4, 3)."),
+    ],
+)
+def test_what_to_do_with_an_input_of_another_shape(shape, wanted, remedy):
+    assert input_remedy(shape, wanted) == remedy

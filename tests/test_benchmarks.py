@@ -14,7 +14,14 @@ import pytest
 from rich.console import Console
 
 ROOT = Path(__file__).parent.parent
-INSTALLED = {"PyTorch": "torch", "scikit-learn": "sklearn", "NumPy": "numpy"}
+INSTALLED = {
+    "PyTorch": "torch",
+    "PyTorch, NCHW": "torch",
+    "PyTorch, NHWC": "torch",
+    "1 worker": "numpy",
+    "scikit-learn": "sklearn",
+    "NumPy": "numpy",
+}
 
 
 @pytest.fixture(autouse=True)

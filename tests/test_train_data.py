@@ -355,7 +355,9 @@ def test_a_plateau_of_an_error_that_should_fall():
 
 def test_a_batch_larger_than_the_set_is_no_reason_for_threads(monkeypatch):
     asked = []
-    monkeypatch.setattr("clearprop.train.choose_work", lambda layers, shapes, size, n: asked.append(n) or Work(1, 1, None))
+    monkeypatch.setattr(
+        "clearprop.train.choose_work", lambda layers, shapes, size, n: asked.append(n) or Work(1, 1, None)
+    )
     cp.fit(network(), X, Y, batch_size=10**9)
     cp.fit(network(), X, Y, batch_size=10**9, validation=0.5)
     assert asked == [22, 11]

@@ -24,7 +24,10 @@ SHAPES: dict[str, tuple[Shape, int]] = {
     "higgs": ((28,), 2),
     "sine": ((20, 1), 1),
 }
-ASKED = {"iris", "iris-sweep", "mnist-3v9", "mnist-mlp", "fashion-mlp", "cmu-mnist"}
+ASKED = {
+    "iris", "iris-sweep", "mnist-3v9", "mnist-mlp", "fashion-mlp", "cmu-mnist",
+    "cifar10-cnn", "cifar10-twolayer", "fashion-cnn", "mnist-lenet", "sine-elman", "sine-lstm", "higgs-mlp",
+}  # fmt: skip
 
 
 def test_those_that_were_asked_for_are_there() -> None:

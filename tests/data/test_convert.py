@@ -192,12 +192,26 @@ def test_an_empty_line_between_blocks_of_text(tmp_path: Path) -> None:
             convert_csv(path, tmp_path / "out")
 
 
+@pytest.mark.parametrize("characters", [1, 100, 250, sum(map(len, LINES[:20])) + 1])
+@pytest.mark.parametrize("empty", ["\n", "\n  \n\n", "   \n   \n   \n"])
+def test_empty_lines_where_a_block_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, characters: int, empty: str
+) -> None:
+    monkeypatch.setattr("clearprop.data.csv._CHARACTERS", characters)
+    path = in_file(tmp_path, "".join([*LINES[:20], empty, *LINES[20:22]]))
+    with pytest.raises(DataError, match=r"line 21: the line is empty"):
+        convert_csv(path, tmp_path / "out")
+    assert convert_csv(in_file(tmp_path, "".join([*LINES[:20], empty])), tmp_path / "out").rows == 20
+
+
 def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     path = in_file(tmp_path, NAMES)
     convert_csv(path, tmp_path / "out")
     before = (tmp_path / "out" / "x.npy").read_bytes()
+    told: list[str] = []
     with pytest.raises(FileError, match="out: exists, and is not overwritten"):
-        convert_csv(path, tmp_path / "out", seed=1)
+        convert_csv(path, tmp_path / "out", seed=1, progress=lambda stage, done, total: told.append(stage))
+    assert told == []  # before any work
     assert (tmp_path / "out" / "x.npy").read_bytes() == before
 
 

@@ -34,7 +34,7 @@ def count(axis, window, stride, dilation):
 
 
 @pytest.mark.parametrize("value", [0.0, -np.inf])
-@pytest.mark.parametrize("padding", product((0, 2), (0, 1), (0, 3), (0, 1)), ids=str)
+@pytest.mark.parametrize("padding", list(product((0, 2), (0, 1), (0, 3), (0, 1))), ids=str)
 def test_pad_is_numpys(padding, value):
     top, bottom, left, right = padding
     pads = (top, bottom), (left, right)

@@ -210,6 +210,7 @@ def test_a_network_for_images_with_their_channels_in_front_is_refused(layers, sh
         ([cp.Conv2D(4, 1)], (3, 4, 4)),
         ([cp.Conv2D(4, 1)], (3, 32, 16)),
         ([cp.Flatten(), cp.Dense(3)], (3, 32, 32)),  # nobody looks at it as an image
+        ([cp.Flatten(), cp.Reshape((32, 32, 3)), cp.Conv2D(4, 1)], (3, 32, 32)),
         ([cp.LayerNorm(axes=2), cp.Flatten(), cp.Dense(3)], (3, 32, 32)),
         ([cp.Conv2D(32, (30, 1)), cp.Conv2D(4, 1)], (32, 32, 3)),  # one (3, 32, 32) on the way
     ],
