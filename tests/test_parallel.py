@@ -192,6 +192,11 @@ def test_convolutions_are_shared_out_in_shards_that_fit_the_cache(monkeypatch):
     assert choose(cp.Sequential(layers, (5, 5, 1)), 2).workers == 1
     deep = cp.Sequential([cp.Conv2D(64, 3), cp.Conv2D(64, 3), *layers], (32, 32, 3))
     assert choose(deep, 2).workers == 2  # no more workers than images
+    block = [cp.Conv2D(32, 3, padding="same"), cp.Activation("relu")]
+    flat, nested = (cp.Sequential(made, (32, 32, 32)) for made in (block * 4, [cp.Residual(block * 4)]))
+    assert choose(nested, 8).shard_size == choose(flat, 8).shard_size
+    dense = cp.Sequential([cp.Residual([cp.Dense(4), cp.Dense(4)])], (4,))
+    assert choose(dense, 8).shard_size is None
     huge = cp.Sequential([cp.Conv2D(64, 3), cp.Flatten(), cp.Dense(1)], (300, 300, 3))
     assert choose(huge, 4).shard_size == 1
 

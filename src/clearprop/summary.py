@@ -30,17 +30,13 @@ def summary_table(
     """Layers with output shape, parameters and multiply-adds; below them what a training step keeps in memory."""
     head = ("layer", "output", "parameters", "multiply-adds")
     rows = [("input", shape_text(("N", *shapes[0])), "", "")]
-    for i, layer in enumerate(layers):
-        count = sum(prod(shape) for shape in layer.param_shapes(shapes[i]).values())
-        work = layer.multiply_adds(shapes[i])
-        rows.append(
-            (
-                f"{i} {layer}",
-                shape_text(("N", *shapes[i + 1])),
-                f"{count:,}" if count else "",
-                f"{work:,}" if work else "",
-            )
-        )
+    leaves = []
+    for i, (layer, shape) in enumerate(zip(layers, shapes[:-1], strict=True)):
+        inside = list(layer.leaves(shape))
+        leaves += inside
+        rows.append(_row(f"{i} {layer}", layer, shape))
+        if inside != [(layer, shape)]:
+            rows += [_row(f"    {leaf}", leaf, at) for leaf, at in inside]
     work = sum(layer.multiply_adds(shape) for layer, shape in zip(layers, shapes[:-1], strict=True))
     total = ("total", "", f"{layout.size:,}", f"{work:,}")
     widths = [max(len(row[c]) for row in (head, *rows, total)) for c in range(4)]
@@ -53,7 +49,7 @@ def summary_table(
         return "  ".join(cells).rstrip()
 
     size = dtype.itemsize
-    activations = size * batch_size * sum(prod(shape) for shape in shapes)
+    activations = size * batch_size * (sum(prod(shape) for _, shape in leaves) + prod(shapes[-1]))
     return "\n".join(
         [
             line(head),
@@ -65,3 +61,10 @@ def summary_table(
             f"activations {bytes_text(activations)} for a batch of {batch_size}",
         ]
     )
+
+
+def _row(name: str, layer: Layer, input_shape: Shape) -> tuple[str, str, str, str]:
+    count = sum(prod(shape) for shape in layer.param_shapes(input_shape).values())
+    work = layer.multiply_adds(input_shape)
+    output = shape_text(("N", *layer.output_shape(input_shape, name)))
+    return name, output, f"{count:,}" if count else "", f"{work:,}" if work else ""

@@ -58,14 +58,14 @@ def choose_shard(layers: Sequence[Layer], shapes: Sequence[Shape], itemsize: int
 
     Convolutions make many numbers of few: a shard's stay in the cache, and every pass over them is the faster.
     """
-    each = [
-        (layer.multiply_adds(shape), layer.by_shards) for layer, shape in zip(layers, shapes, strict=False)
-    ]
-    work, in_shards = sum(n for n, _ in each), sum(n for n, by_shards in each if by_shards)
-    if in_shards == 0 or 2 * in_shards < work:
+    leaves = [leaf for layer, shape in zip(layers, shapes, strict=False) for leaf in layer.leaves(shape)]
+    work = [(layer.multiply_adds(shape), layer.by_shards) for layer, shape in leaves]
+    in_shards = sum(n for n, by_shards in work if by_shards)
+    if in_shards == 0 or 2 * in_shards < sum(n for n, _ in work):
         return None
     meets = any(part.over_batch for layer in layers for part in layer.parts())
-    return max(1, (MEETING_BYTES if meets else SHARD_BYTES) // (itemsize * sum(map(prod, shapes))))
+    size = itemsize * (sum(prod(shape) for _, shape in leaves) + prod(shapes[-1]))
+    return max(1, (MEETING_BYTES if meets else SHARD_BYTES) // size)
 
 
 def share_out(work: Callable[[S], T], items: Sequence[S], threads: int) -> list[T]:

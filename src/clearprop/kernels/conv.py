@@ -132,11 +132,7 @@ def correlate(x: Array, w: Array, stride: Pair, dilation: Pair, groups: int) -> 
     y = np.empty((len(x), *outputs(x.shape[1:3], w.shape[:2], stride, dilation), w.shape[3]), x.dtype)
     for xg, yg, wg in by_group(groups, x, y, w):
         for some, rows in window_rows(xg, w.shape[:2], stride, dilation):
-            matrix = wg.reshape(-1, wg.shape[3])
-            if groups == 1:
-                np.matmul(rows, matrix, out=yg[some].reshape(len(rows), -1))
-            else:  # the group's part of y is no matrix that a product can be written to
-                yg[some] = (rows @ matrix).reshape(yg[some].shape)
+            np.matmul(rows, wg.reshape(-1, wg.shape[3]), out=yg[some].reshape(len(rows), -1))
     return y
 
 

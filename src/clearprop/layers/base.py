@@ -80,6 +80,10 @@ class Layer(ABC):
         """The layers that this one stands for: itself, or itself and its activation."""
         return [copy(self)]
 
+    def leaves(self, input_shape: Shape) -> "Iterator[tuple[Layer, Shape]]":
+        """Where the work is done: this layer, or those inside it, each with what goes into it."""
+        yield self, input_shape
+
     def parts(self) -> "Iterator[Layer]":
         """This layer, and those inside it."""
         yield self

@@ -59,7 +59,7 @@ class Residual(Layer):
         return given | ({"shortcut": [layer_spec(layer) for layer in self.shortcut]} if self.shortcut else {})
 
     def __repr__(self) -> str:
-        return f"Residual({self.layers!r}{f', shortcut={self.shortcut!r}' if self.shortcut else ''})"
+        return f"Residual({len(self.layers)} layers{', a shortcut' if self.shortcut else ''})"
 
     def __copy__(self) -> Self:
         twin = type(self).__new__(type(self))
@@ -75,6 +75,10 @@ class Residual(Layer):
         twin.layers = [part for layer in self.layers for part in layer.expand()]
         twin.shortcut = [part for layer in self.shortcut for part in layer.expand()]
         return [twin]
+
+    def leaves(self, input_shape: Shape) -> Iterator[tuple[Layer, Shape]]:
+        for layer, shape in zip(self.inner, self._inputs(input_shape), strict=True):
+            yield from layer.leaves(shape)
 
     def parts(self) -> Iterator[Layer]:
         yield self
