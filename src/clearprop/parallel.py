@@ -42,8 +42,7 @@ class Team:
         self.threads = 0  # of the pool
 
     def __enter__(self) -> Self:
-        if self.shard_size is not None:
-            keep_memory()
+        keep_memory()
         return self
 
     def __exit__(

@@ -87,7 +87,7 @@ def keep_memory() -> None:
     """Let the C library keep what is freed, for arrays of a shard's size.
 
     glibc gives memory back to the system at once, and fetches it page by page the next time, unless something
-    large has been freed before: then it keeps that much. Without this, a convolutional network's step took up to
-    a third longer. Elsewhere it does nothing.
+    large has been freed before: then it keeps that much. Without this, steps took up to a third longer. Elsewhere it
+    does nothing.
     """
     np.empty(31 * 2**20, np.uint8)

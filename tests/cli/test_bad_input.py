@@ -16,7 +16,7 @@ def nothing_left(home: Path) -> bool:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["irs"], "train: unknown preset 'irs'. Did you mean 'iris'? Known: cmu-mnist, "),
+        (["irs"], "train: unknown preset 'irs'. Did you mean 'iris'? Known: cifar10-cnn, "),
         (["IRIS"], "train: unknown preset 'IRIS'. Did you mean 'iris'?"),
         ([], "train: expected a preset or a TOML file, such as: clearprop train iris"),
         (["gone.toml"], "gone.toml: the configuration could not be read (No such file or directory)."),

@@ -42,5 +42,6 @@ def test_higgs_is_no_worse_than_scikit_learns(clearprop: Clearprop, home: Path) 
         warnings.simplefilter("ignore")  # it would go on
         theirs.fit(*parts["train"])
     x, y = parts["test"]
+    assert f"{ours['accuracy']:.4f}" in clearprop("runs").out  # not the auc
     assert ours["accuracy"] >= theirs.score(x, y)
     assert ours["auc"] >= roc_auc(y, theirs.predict_proba(x)[:, 1])

@@ -196,7 +196,11 @@ def test_archives_that_are_cut_off(
             load("cifar-10")
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive at all" * 100, gzip.compress(b"text" * 1000)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no archive at all" * 100, gzip.compress(b"text" * 1000)],
+    ids=["nothing", "text", "packed text"],
+)
 def test_what_is_no_archive(folder: Path, content: bytes) -> None:
     (folder / "cifar-10-binary.tar.gz").write_bytes(content)
     with pytest.raises(

@@ -59,7 +59,7 @@ def _row(run: RunFolder) -> list[str]:
         return ["no summary", "", "", "", "", ""]
     status = str(summary.get("status", "?"))
     parts = [summary.get(part) for part in ("train", "validation", "test")]
-    cells = ["" if part is None else figure(list(part.values())[-1]) for part in parts]
+    cells = ["" if part is None else figure(list(part.values())[1]) for part in parts]  # after the loss
     when = str(summary.get("time", ""))[:10]
     return ["not finished" if status == "running" else status, str(summary.get("epochs", "")), *cells, when]
 
