@@ -83,3 +83,11 @@ def test_a_residual_without_noise_is_no_obstacle():
     noisy = cp.Sequential([cp.Residual([*inner, cp.Dropout(0.5)]), cp.Dense(3)], (5,))
     with pytest.raises(cp.ConfigError, match="got one with Residual"):
         cp.fit_lbfgs(noisy, X, Y)
+
+
+def test_running_statistics_are_refused():
+    model = cp.Sequential([cp.Dense(5), cp.BatchNorm(), cp.Dense(3)], (5,))
+    with pytest.raises(
+        cp.ConfigError, match=r"without running statistics, got one with running_mean, running_var"
+    ):
+        cp.fit_lbfgs(model, X, Y)

@@ -183,7 +183,7 @@ CROSS = "softmax_cross_entropy"
             [0, 1],
             (3, 2),
             ShapeError,
-            r"wants scores of shape \(N, K\), the network gives \(N, 3, 2\)\. End it with Flatten\(\) and Dense\(K\)",
+            r"The network gives \(N, 3, 2\), so .* takes a label at each place.*Flatten\(\) and Dense\(K\)",
         ),
         (
             "hinge",

@@ -404,7 +404,7 @@ def test_wrong_inputs_of_a_flat_network():
             [Dense(3, activation="relu"), Reshape((3, 1)), Dense(2)],
             (4,),
             ShapeError,
-            r"layer 3, Dense\(2\): expected x of shape \(N, D\), got \(N, 3, 1\)\. Put Flatten\(\) before it",
+            r"layer 3, Dense\(2\): expected x of shape \(N, D\), got \(N, 3, 1\)\. .*Flatten\(\) makes one row of all",
         ),
     ],
 )

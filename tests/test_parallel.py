@@ -248,3 +248,48 @@ def test_blas_runs_on_the_threads_asked_for():
             cp.Sequential([cp.Dense(2)], (2,)), x, y, batch_size=4, callbacks=[Look()], blas_threads=threads
         )
     assert seen == [{1}, {2}]
+
+
+def test_a_thread_that_cannot_be_started_leaves_none_waiting():
+    """Those that wait for it in batch norm are let go, and its error comes out."""
+    model = cp.Sequential([cp.Dense(3), cp.BatchNorm(), cp.Dense(3)], (4,))
+    x, y = blobs(30)
+
+    def run(replica, part, noise):
+        losses, scores = backpropagate(replica, LOSS, x[part].astype("float32"), y[part], 1 / 30, noise)
+        return float(losses.sum()), LOSS.measure(scores, y[part])
+
+    with Team(model, 3) as team:
+        pool, submit = team._pool(2), team._pool(2).submit
+        calls = []
+
+        def refuse(*call):
+            calls.append(call)
+            if len(calls) == 2:
+                raise RuntimeError("can't start new thread")
+            return submit(*call)
+
+        pool.submit = refuse
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            team.gradient(run, 30, model.draw_noise(30))
+        pool.submit = submit
+        team.gradient(run, 30, model.draw_noise(30))  # and the next one is as ever
+
+
+def test_rows_of_gradients_do_not_fill_the_memory(monkeypatch):
+    """Where shards meet, each has a row of gradients: of a large network there are few."""
+    monkeypatch.setattr("clearprop.work.threads_now", lambda: 2)
+    start = [cp.Conv2D(8, 3, padding="same"), cp.BatchNorm(), cp.Conv2D(64, 3, padding="same")]
+    layers = [*start, *[cp.Conv2D(64, 3, padding="same")] * 5, cp.MaxPool2D(16), cp.Flatten(), cp.Dense(3000)]
+    large = cp.Sequential(layers, (64, 64, 3))
+    work = choose(large, 256)
+    assert 256 / work.shard_size * 4 * large.params.size <= 64 * 2**20
+    assert work.shard_size <= 128  # but each worker has one
+    monkeypatch.setattr("clearprop.work.threads_now", lambda: 1)
+    assert 256 / choose(large, 256).shard_size * 4 * large.params.size <= 64 * 2**20
+
+
+def test_residual_blocks_without_dropout_draw_nothing():
+    inner = [cp.Dense(4, activation="tanh"), cp.Dense(4)]
+    assert cp.Sequential([cp.Residual(inner)], (4,))._noisy is False
+    assert cp.Sequential([cp.Residual([*inner, cp.Dropout(0.5)])], (4,))._noisy is True

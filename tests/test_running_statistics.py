@@ -215,7 +215,7 @@ def test_inside_a_residual():
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_last_batch_of_one_says_what_to_do(workers):
-    with pytest.raises(DataError, match=r"BatchNorm\(\): expected at least 2 numbers .* drop_last=True"):
+    with pytest.raises(DataError, match=r"BatchNorm\(\): expected at least 2 rows .* drop_last=True"):
         train(batch_size=11, workers=workers)
     model, _ = train(batch_size=11, workers=workers, drop_last=True)
     assert np.isfinite(model.buffers).all()

@@ -198,3 +198,35 @@ def test_what_is_no_rows() -> None:
         cp.open_rows([TABLE, TABLE[:, :5]])
     with pytest.raises(ShapeError, match=r"got shard 0 of shape \(\)"):
         Shards([ArrayRows(np.array(1.0))])
+
+
+class Wrong(RowSource):
+    """A source of one's own with a mistake in it."""
+
+    shape, dtype = (100, 3), np.dtype("float32")
+
+    def __init__(self, give):
+        self.give = give
+
+    def read(self, start, stop):
+        return self.give(stop - start)
+
+
+@pytest.mark.parametrize(
+    ("give", "got"),
+    [
+        (lambda n: np.zeros((n - 1, 3), "float32"), r"got \(99, 3\)"),
+        (lambda n: np.zeros((n, 2), "float32"), r"got \(100, 2\)"),
+        (lambda n: [[0.0] * 3] * n, "got list"),
+    ],
+)
+def test_rows_that_are_not_those_asked_for(give, got):
+    model = cp.Sequential([cp.Dense(2)], (3,))
+    sentence = rf"Wrong\(.*\): expected an array of shape \(100, 3\) from read\(0, 100\), {got}"
+    for use in (
+        lambda: model.predict(Wrong(give)),
+        lambda: cp.fit(model, Wrong(give), np.zeros(100, int), batch_size=10),
+        lambda: cp.evaluate(model, Wrong(give), np.zeros(100, int), "softmax_cross_entropy"),
+    ):
+        with pytest.raises(cp.DataError, match=sentence):
+            use()

@@ -361,3 +361,28 @@ def test_a_batch_larger_than_the_set_is_no_reason_for_threads(monkeypatch):
     cp.fit(network(), X, Y, batch_size=10**9)
     cp.fit(network(), X, Y, batch_size=10**9, validation=0.5)
     assert asked == [22, 11]
+
+
+def test_a_last_mini_batch_of_one_row_has_no_variance():
+    x, y = np.random.default_rng(0).normal(size=(33, 4)), np.arange(33) % 2
+    model = cp.Sequential([cp.Dense(4), cp.BatchNorm(), cp.Dense(2)], (4,))
+    before = model.params.copy()
+    with pytest.raises(DataError, match=r"fit, layer 1, BatchNorm\(\): .* at least 2 rows .*drop_last=True"):
+        cp.fit(model, x, y, batch_size=32)
+    np.testing.assert_array_equal(model.params, before)
+    cp.fit(model, x, y, batch_size=32, drop_last=True)
+    cp.fit(model, x[:32], y[:32], batch_size=32)
+    pictures = cp.Sequential([cp.Reshape((2, 2, 1)), cp.BatchNorm(), cp.Flatten(), cp.Dense(2)], (4,))
+    cp.fit(pictures, x, y, batch_size=32)  # one picture has many numbers
+
+
+def test_a_token_that_is_none_is_refused_with_its_row_before_anything_changes():
+    x, y = np.zeros((1000, 5), int), np.zeros(1000, int)
+    x[900, 2] = 10
+    model = cp.Sequential([cp.Embedding(10, 4), cp.Flatten(), cp.Dense(2)], (5,))
+    before = model.params.copy()
+    with pytest.raises(
+        DataError, match=r"fit, layer 0, Embedding\(10, 4\): .*from 0 to 9, got 10 at x\[900, 2\]"
+    ):
+        cp.fit(model, x, y)
+    np.testing.assert_array_equal(model.params, before)

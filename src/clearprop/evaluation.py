@@ -102,6 +102,7 @@ def _cast(model: Sequential, x: Array, who: str, first: int = 0) -> Array:
         with np.errstate(over="ignore"):  # what the dtype cannot hold becomes infinite, and is refused
             x = x.astype(model.dtype)
         check_finite(f"{who}, as {model.dtype}", "x", x, first)
+    model.layers[0].check_input(x, f"{who}, layer 0, {model.layers[0]}", first)
     return x
 
 

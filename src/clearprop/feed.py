@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 
 from clearprop.arrays import Array, Shape
-from clearprop.errors import DataError
 from clearprop.sources import RowSource
 
 WINDOW_BLOCKS = 32  # in memory at a time
@@ -69,11 +68,7 @@ class Feed:
             self._spans = ()  # nothing, should one of its blocks be refused
             at, rows = 0, sum(stop - start for start, stop in spans)
             for start, stop in spans:
-                block = self.ready(self.source.read(start, stop), start)
-                if len(block) != stop - start:
-                    raise DataError(
-                        f"{self.source!r}: expected {stop - start} rows from read({start}, {stop}), got {len(block)}."
-                    )
+                block = self.ready(self.source.rows(start, stop), start)
                 if len(self._window) < rows:
                     self._window = np.empty((rows, *block.shape[1:]), block.dtype)
                 self._window[at : at + len(block)] = block

@@ -78,6 +78,13 @@ def fit_lbfgs(
                 "at random. Leave such layers out, or train it with fit."
             )
 
+    if model.buffers.size:
+        names = ", ".join(sorted({name.rpartition(".")[2] for name in model.named_buffers()}))
+        raise ConfigError(
+            f"fit_lbfgs: expected a network without running statistics, got one with {names}: they would follow "
+            "the line search, not the network. Train it with fit, or leave BatchNorm out."
+        )
+
     def objective(params: Array) -> tuple[float, Array]:
         losses, _ = backpropagate(model, loss, x, y, 1 / len(x))
         value = float(losses.mean(dtype=np.float64))

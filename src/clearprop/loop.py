@@ -310,6 +310,8 @@ class Training:
                     f"resume: expected {saved} {what}, as in the run that was saved, got {here}. "
                     "Give fit the same data and settings."
                 )
+        buffers = np.shape(state.get("buffers", ()))
+        check_shape("resume", "buffers", buffers, self.model.buffers.shape, "Resume the run it came from.")
         self.optimizer.restore(state["optimizer"])  # refuses another's state, before anything has changed
         self.model.params[...] = state["params"]
         self.model.buffers[...] = state["buffers"]

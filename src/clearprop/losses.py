@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from inspect import signature
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -34,6 +35,9 @@ LOSSES: dict[str, tuple[LossKernel, Targets, Link]] = {
 class Loss:
     """`losses, dscores = loss(scores, y)`: each example's loss (N,), and its gradient in the scores' shape.
 
+    A loss of labels takes scores (N, …, K) with a label at each place, too: at each step of a sequence, at each pixel.
+    An example's loss is then the mean over its places.
+
     Made by `make_loss`. `targets` says what y may be, `link` how scores become probabilities and predictions,
     `settings` are the kernel's options.
     """
@@ -45,7 +49,12 @@ class Loss:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, scores: Array, y: Array) -> tuple[Array, Array]:
-        return self.kernel(scores, y)
+        if scores.ndim <= 2 or self.targets not in ("labels", "labels or rows"):
+            return self.kernel(scores, y)
+        rows = y.reshape(-1, *y.shape[scores.ndim - 1 :])
+        losses, dscores = self.kernel(scores.reshape(-1, scores.shape[-1]), rows)
+        places = len(losses) // len(scores)
+        return losses.reshape(-1, places).mean(axis=1), dscores.reshape(scores.shape) * (1 / places)
 
     @property
     def metric(self) -> str:
@@ -82,11 +91,8 @@ class Loss:
         return self._rows(y, output_shape, dtype, who, first)
 
     def _labels(self, y: Array, output_shape: Shape, dtype: np.dtype[Any], who: str, first: int) -> Array:
-        if len(output_shape) != 1:
-            raise ShapeError(
-                f"{who}: {self.name} wants scores of shape (N, K), the network gives "
-                f"{shape_text(('N', *output_shape))}. End it with Flatten() and Dense(K)."
-            )
+        if len(output_shape) > 1:
+            return self._places(y, output_shape, dtype, who, first)
         classes = output_shape[0]
         if (weights := self.settings.get("class_weights")) is not None:
             check_shape(who, "class_weights", np.shape(weights), (classes,), "One weight for each class.")
@@ -108,6 +114,20 @@ class Loss:
             + ("." if self.targets == "labels" else f" or rows of probabilities (N, {classes})."),
         )
         return _in_range(y, classes, who, first)
+
+    def _places(self, y: Array, output_shape: Shape, dtype: np.dtype[Any], who: str, first: int) -> Array:
+        """A label at each place of an example."""
+        each = output_shape if self.targets != "labels" and y.ndim > len(output_shape) else output_shape[:-1]
+        check_shape(
+            who, "y", y.shape, ("N", *each),
+            f"The network gives {shape_text(('N', *output_shape))}, so {self.name} takes a label at each place. For "
+            "one label an example end the network with Flatten() and Dense(K), or leave return_sequences out.",
+        )  # fmt: skip
+        ends = y.reshape(-1, *y.shape[len(output_shape) :])
+        who = f"{who}, all places end to end"
+        return self._labels(ends, output_shape[-1:], dtype, who, first * prod(output_shape[:-1])).reshape(
+            y.shape
+        )
 
     def _rows(self, y: Array, output_shape: Shape, dtype: np.dtype[Any], who: str, first: int) -> Array:
         if y.ndim == 1 and output_shape == (1,):
@@ -131,7 +151,7 @@ class Loss:
     def measure(self, scores: Array, y: Array) -> float:
         """The metric's sum over the examples: how many are right, or the sum of their mean squared errors."""
         if self.link not in ("identity", "exp"):
-            right = predict_from(self.link, scores) == _as_labels(self.link, y)
+            right = predict_from(self.link, scores) == _as_labels(self.link, y, scores.ndim)
             return int(np.count_nonzero(right)) * len(right) / int(right.size)
         error = predict_from(self.link, scores) - y
         return float((error * error).reshape(len(y), -1).mean(axis=1).sum())
@@ -181,15 +201,15 @@ def _in_range(y: Array, classes: int, who: str, first: int = 0) -> Array:
     return labels
 
 
-def _as_labels(link: str, y: Array) -> Array:
-    """Labels, or the bits of each output, whatever form the targets have."""
+def _as_labels(link: str, y: Array, ndim: int) -> Array:
+    """Labels, or the bits of each output, whatever form the targets have for scores of so many axes."""
     if link == "sigmoid":
         return y > 0.5
-    return y if y.ndim == 1 else y.argmax(axis=1)
+    return y if y.ndim < ndim else y.argmax(axis=-1)
 
 
 def predict_from(link: str, scores: Array) -> Array:
-    """Predictions: labels (N,) from several scores, 0/1 for each single score, or the predicted numbers."""
+    """Predictions: labels from several scores, one a row or a place; 0/1 for each single score; or the numbers."""
     if link == "identity":
         return scores
     if link == "exp":
@@ -198,7 +218,7 @@ def predict_from(link: str, scores: Array) -> Array:
         return scores > 0
     if link == "probs" and scores.shape[1:] == (1,):
         return scores > 0.5
-    labels: Array = scores.argmax(axis=1)
+    labels: Array = scores.argmax(axis=-1)
     return labels
 
 

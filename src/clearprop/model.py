@@ -215,7 +215,7 @@ class Sequential:
                 check_finite("predict", "x", rows, first)
             check_finite("predict", "scores", scores)
         predicted = predict_from(self.link, scores)
-        if predicted.ndim == 2 and predicted.shape[1] == 1:
+        if predicted.ndim == scores.ndim == 2 and predicted.shape[1] == 1:
             predicted = predicted[:, 0]
         return predicted.astype(np.intp) if predicted.dtype == np.bool_ else predicted
 
@@ -295,7 +295,9 @@ class Sequential:
         self._rows_at_once = min(ROWS_AT_ONCE, at_once or ROWS_AT_ONCE)
         self._silence: list[Any] = [None] * len(self.layers)
         self._noisy = any(
-            type(part).draw_noise is not Layer.draw_noise for layer in self.layers for part in layer.parts()
+            type(leaf).draw_noise is not Layer.draw_noise
+            for layer, shape in zip(self.layers, self.shapes, strict=False)
+            for leaf, _ in layer.leaves(shape)
         )
         trained = [int(name.partition(".")[0]) for name in self.layout.spans]
         self._first_with_params = trained[0] if trained else len(self.layers)
@@ -344,7 +346,7 @@ def plan(layers: Any, input_shape: Shape) -> Plan:
 
 def _check_channels_last(who: str, shape: Shape) -> None:
     """Refuse images with their channels in front: a convolution would take rows for channels, and train."""
-    if len(shape) == 3 and shape[0] in (1, 3, 4) and shape[1] == shape[2] > 4:
+    if len(shape) == 3 and shape[0] in (1, 3) and shape[1] == shape[2] > 7:
         last = shape_text((*shape[1:], shape[0]))
         raise ShapeError(
             f"{who}: expected input_shape to be (H, W, C), with the channels last, got {shape_text(shape)}. "

@@ -53,7 +53,8 @@ class Team:
     def gradient(self, run: Run, n: int, noise: Noise) -> tuple[float, float]:
         """Run all shards of a mini-batch of n; the model's grads and the two sums are the totals."""
         size = min(self.shard_size or n, -(-n // self.workers))
-        shards = [slice(a, b) for a, b in cuts(n, -(-n // size))]
+        count = min(n, -(-n // (size * self.workers)) * self.workers)  # as many for each worker
+        shards = [slice(a, b) for a, b in cuts(n, count)]
         if len(shards) == 1:
             return run(self.model, shards[0], noise)
         parts = [[part_of(drawn, shard) for drawn in noise] for shard in shards]
@@ -100,7 +101,11 @@ class Team:
                     for part in layer.parts():
                         part.__dict__.pop("total", None)
 
-        sums = self.each(work, len(shards))
+        try:
+            sums = self.each(work, len(shards))
+        except BaseException:
+            meeting.barrier.abort()  # a thread could not be started: those that wait for it would wait for ever
+            raise
         self._add_up(replicas[1 : len(shards)])
         return sums
 

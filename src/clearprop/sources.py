@@ -52,6 +52,17 @@ class RowSource(ABC):
     def read(self, start: int, stop: int) -> Array:
         """The rows from `start` to before `stop`, an array of shape (stop − start, …)."""
 
+    def rows(self, start: int, stop: int) -> Array:
+        """What `read` gives, or a sentence if it is not those rows."""
+        found = self.read(start, stop)
+        if not isinstance(found, np.ndarray) or found.shape != (stop - start, *self.shape[1:]):
+            got = shape_text(found.shape) if isinstance(found, np.ndarray) else type(found).__name__
+            raise DataError(
+                f"{self!r}: expected an array of shape {shape_text((stop - start, *self.shape[1:]))} from "
+                f"read({start}, {stop}), got {got}."
+            )
+        return found
+
     def part(self, start: int, stop: int) -> "RowSource":
         """The rows from `start` to before `stop` as a source of their own; nothing is read."""
         return _Part(self, start, stop)
@@ -65,7 +76,7 @@ class RowSource(ABC):
     def blocks(self) -> Iterator[tuple[int, Array]]:
         """All rows, a block after the other, each with the number of its first row."""
         for start in range(0, len(self), self.block_rows):
-            yield start, self.read(start, min(start + self.block_rows, len(self)))
+            yield start, self.rows(start, min(start + self.block_rows, len(self)))
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -219,7 +230,7 @@ class _Part(RowSource):
         self.shape, self.dtype = (stop - start, *whole.shape[1:]), whole.dtype
 
     def read(self, start: int, stop: int) -> Array:
-        return self.whole.read(self.start + start, self.start + stop)
+        return self.whole.rows(self.start + start, self.start + stop)
 
 
 def _open_npy(path: Path) -> RowSource:

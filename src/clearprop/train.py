@@ -1,6 +1,7 @@
 """fit: the way into training, where everything that can be refused is refused; loop.py does the rest."""
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -137,6 +138,7 @@ def fit(
         sets = {"validation": _set(model, loss, validation, "fit, validation"), **sets}
     weights = _weights(sample_weights, x, kept, model.dtype)
     x, y = x[kept], y[kept]
+    _check_last_batch(model, len(x), batch_size, drop_last)
     work = choose_work(model.layers, model.shapes, model.dtype.itemsize, min(batch_size, len(x)))
     if workers is not None or blas_threads is not None:
         work = work._replace(
@@ -162,6 +164,20 @@ def fit(
     _check_plateau(optimizer, loss)
     training = Training(model, loss, optimizer, x, y, weights, sets, callbacks, settings)
     return training.run(resume)
+
+
+def _check_last_batch(model: Sequential, n: int, batch_size: int, drop_last: bool) -> None:
+    """Refuse a mini-batch of one row where a layer wants the statistics of several."""
+    short = min(batch_size, n) if n < batch_size or n % batch_size == 0 or drop_last else n % batch_size
+    if short > 1:
+        return
+    for i, (layer, shape) in enumerate(zip(model.layers, model.shapes, strict=False)):
+        for leaf, at in layer.leaves(shape):
+            if leaf.over_batch and prod(at[:-1]) == 1:
+                raise DataError(
+                    f"fit, layer {i}, {layer}: expected at least 2 rows in each mini-batch, to have a variance, "
+                    f"got 1 in the last one of {n} rows by {batch_size}. Pass drop_last=True, or another batch_size."
+                )
 
 
 def _set(model: Sequential, loss: Loss, data: Any, who: str) -> tuple[Examples, Examples]:

@@ -15,11 +15,12 @@ T = TypeVar("T")
 
 # Multiply-adds of a step's products, below which waking a thread costs more than it saves.
 WORTH_THREADS = 20e6
-# Activations of a shard. Measured with the convolutional network of the benchmark: shards of 4 and of 8 images
-# (3 and 7 MB) take the same time, 2 and 16 take 10 % more, 32 a third more.
-SHARD_BYTES = 6 * 2**20
-# Where shards meet in a layer, each meeting costs a change of threads: four times as large ones are best then.
-MEETING_BYTES = 4 * SHARD_BYTES
+# Activations of a shard, by the convolutional network of the benchmark. On one thread and on two a step took, with
+# shards of 4 images, 175 and 98 ms, of 8 163 and 91, of 12 and 16 158 and 88, of 32 158 and 94, of 64 187 and 115.
+# 14 MB are 16 images.
+SHARD_BYTES = 14 * 2**20
+# Where shards meet in a layer, each needs gradients of its own: no more of them than these hold.
+GRADIENT_BYTES = 64 * 2**20
 
 
 class Work(NamedTuple):
@@ -50,7 +51,20 @@ def choose_work(
     work = sum(layer.multiply_adds(shape) for layer, shape in zip(layers, shapes, strict=False))
     threads = threads_now() if passes * batch_size * work >= WORTH_THREADS else 1
     shard_size = choose_shard(layers, shapes, itemsize)
-    return Work(1, threads, None) if shard_size is None else Work(min(threads, batch_size), 1, shard_size)
+    if shard_size is None:
+        return Work(1, threads, None)
+    workers = min(threads, batch_size)
+    if any(part.over_batch for layer in layers for part in layer.parts()):
+        # Each meeting costs a change of threads: with batch norm in that network, shards of 16, 32 and 64 images
+        # took 215, 205 and 240 ms on one thread, 161, 143 and 135 on two.
+        sizes = [
+            prod(s)
+            for layer, at in zip(layers, shapes, strict=False)
+            for s in layer.param_shapes(at).values()
+        ]
+        rows = GRADIENT_BYTES // (itemsize * max(sum(sizes), 1)) if workers == 1 else workers
+        shard_size = max(2 * shard_size, -(-batch_size // max(rows, 1)))
+    return Work(workers, 1, shard_size)
 
 
 def choose_shard(layers: Sequence[Layer], shapes: Sequence[Shape], itemsize: int) -> int | None:
@@ -63,9 +77,8 @@ def choose_shard(layers: Sequence[Layer], shapes: Sequence[Shape], itemsize: int
     in_shards = sum(n for n, by_shards in work if by_shards)
     if in_shards == 0 or 2 * in_shards < sum(n for n, _ in work):
         return None
-    meets = any(part.over_batch for layer in layers for part in layer.parts())
-    size = itemsize * (sum(prod(shape) for _, shape in leaves) + prod(shapes[-1]))
-    return max(1, (MEETING_BYTES if meets else SHARD_BYTES) // size)
+    size = SHARD_BYTES // (itemsize * (sum(prod(shape) for _, shape in leaves) + prod(shapes[-1])))
+    return max(1, size - size % 4 if size > 4 else size)  # products of a multiple of 4 rows are the faster
 
 
 def share_out(work: Callable[[S], T], items: Sequence[S], threads: int) -> list[T]:

@@ -88,6 +88,10 @@ def test_training_on_the_folder(clearprop: Clearprop, table: Path, home: Path) -
     out = clearprop("eval", "disk").out
     assert "train" in out
     assert "test" in out
+    whole = clearprop("eval", "disk", "--data", "data").out.split()
+    by_text = clearprop("eval", "disk", "--data", "numbers.csv").out.split()
+    assert whole[whole.index("data") + 1 :] == by_text[by_text.index("numbers.csv") + 1 :]  # the same rows
+    assert "200 predictions in predictions.csv" in clearprop("predict", "disk", "data").out
 
 
 def shown(terminal: bool) -> str:

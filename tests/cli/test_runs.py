@@ -243,3 +243,35 @@ def test_named_columns_are_put_in_the_order_of_training(clearprop: Clearprop, ru
 def test_a_file_that_is_meant_by_its_name_alone(clearprop: Clearprop, home: Path) -> None:
     (home / "toy.toml").write_text("seed = 1\n")
     assert "no preset 'toy', but a file toy.toml" in clearprop("train", "toy", code=2).err
+
+
+def test_eval_of_a_file_with_parts_measures_each(clearprop: Clearprop, run: Path, home: Path) -> None:
+    x, y = load("iris").train
+    np.savez(home / "parts.npz", x_train=x[:100], y_train=y[:100], x_test=x[100:], y_test=y[100:])
+    np.savez(home / "test.npz", x=x[100:], y=y[100:])
+    shown = clearprop("eval", "small", "--data", "parts.npz").out
+    assert "parts.npz, train" in shown
+    alone = clearprop("eval", "small", "--data", "test.npz").out.split()
+    row = next(line for line in shown.splitlines() if "parts.npz, test" in line).split()
+    assert row[2:] == alone[alone.index("test.npz") + 1 :][: len(row) - 2]
+
+
+def test_one_example_without_its_axis(clearprop: Clearprop, home: Path) -> None:
+    (home / "pictures.toml").write_text(
+        """
+        data = { file = "pictures.npz" }
+        training = { epochs = 1, batch_size = 10 }
+        [model]
+        layers = [
+            { type = "Conv2D", filters = 2, kernel = 3 },
+            { type = "Flatten" },
+            { type = "Dense", units = 2 },
+        ]
+        """
+    )
+    x = np.random.default_rng(0).normal(size=(20, 5, 5, 1))
+    np.savez(home / "pictures.npz", x=x, y=np.arange(20) % 2)
+    clearprop("train", "pictures.toml")
+    np.save(home / "one.npy", x[0])
+    refused = clearprop("predict", "pictures", "one.npy", code=2).err
+    assert "one.npy: one example, without the axis of examples. Save x[None]" in refused

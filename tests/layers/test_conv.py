@@ -82,6 +82,9 @@ def test_repr():
     assert repr(cp.Conv2D(32, 3)) == "Conv2D(32, 3)"
     assert repr(cp.Conv2D(32, (3, 5), stride=(1, 2))) == "Conv2D(32, (3, 5), stride=(1, 2))"
     assert repr(cp.Conv1D(8, 4, stride=2)) == "Conv1D(8, 4, stride=2)"
+    whole = cp.Conv2D(8, 3, padding=((1, 2), (0, 0)), dilation=2, groups=2)
+    assert repr(whole) == "Conv2D(8, 3, padding=((1, 2), (0, 0)), dilation=2, groups=2)"
+    assert repr(cp.Conv1D(8, 3, padding="causal")) == "Conv1D(8, 3, padding='causal')"
 
 
 # shapes

@@ -74,7 +74,7 @@ def test_settings_are_checked(kind, settings, words):
     ids=str,
 )
 def test_inputs_are_refused_when_the_network_is_built(layer, shape, words):
-    with pytest.raises(ShapeError, match=rf"^layer 1, {type(layer).__name__}\(8, .\): expected .*{words}"):
+    with pytest.raises(ShapeError, match=rf"^layer 1, {type(layer).__name__}\(8, .*\): expected .*{words}"):
         cp.Sequential([cp.Activation("relu"), layer], shape)
 
 
@@ -180,7 +180,7 @@ def test_the_remedies_keep_the_numbers_in_their_places():
     np.testing.assert_array_equal(rows.reshape(-1, 3, 8, 6).transpose(0, 2, 3, 1), image)
 
 
-@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28), (4, 5, 5)])
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28), (1, 8, 8)])
 @pytest.mark.parametrize(
     "layers",
     [
@@ -207,7 +207,8 @@ def test_a_network_for_images_with_their_channels_in_front_is_refused(layers, sh
     ("layers", "shape"),
     [
         ([cp.Conv2D(4, 1)], (2, 32, 32)),  # two rows
-        ([cp.Conv2D(4, 1)], (3, 4, 4)),
+        ([cp.Conv2D(4, 1)], (3, 7, 7)),
+        ([cp.Conv2D(4, 1)], (4, 8, 8)),  # a board of four rows
         ([cp.Conv2D(4, 1)], (3, 32, 16)),
         ([cp.Flatten(), cp.Dense(3)], (3, 32, 32)),  # nobody looks at it as an image
         ([cp.Flatten(), cp.Reshape((32, 32, 3)), cp.Conv2D(4, 1)], (3, 32, 32)),

@@ -98,12 +98,12 @@ def test_no_dx_where_none_is_needed(layer):
         (
             MaxPool2D(3, stride=2, padding="same", dilation=2),
             {"window": [3, 3], "stride": [2, 2], "padding": "same", "dilation": [2, 2]},
-            "MaxPool2D(3, stride=2)",
+            "MaxPool2D(3, stride=2, padding='same', dilation=2)",
         ),
         (
             MaxPool1D(3, stride=1, padding=1),
             {"window": [3], "stride": [1], "padding": [[1, 1]]},
-            "MaxPool1D(3, stride=1)",
+            "MaxPool1D(3, stride=1, padding=1)",
         ),
         (AvgPool2D(2), {"window": [2, 2]}, "AvgPool2D(2)"),
         (
@@ -191,7 +191,7 @@ def test_settings_that_are_refused(make, words):
         (
             AvgPool2D(2, padding=2),
             (4, 4, 1),
-            r"layer 0, AvgPool2D\(2\): expected padding that leaves every window a number of x, got "
+            r"layer 0, AvgPool2D\(2, padding=2\): expected padding that leaves every window a number of x, got "
             r"\[\[2, 2\], \[2, 2\]\] around \(4, 4\) for a window of \(2, 2\)\. Take less padding\.",
         ),
         (

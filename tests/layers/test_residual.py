@@ -307,7 +307,7 @@ def test_the_summary_counts_all_inside():
     rows = model.summary().splitlines()
     assert rows[3].split("  ")[0] == "0 Residual(2 layers)"
     assert rows[3].split()[-2:] == ["148", f"{36 * 9 * 4 * 4:,}"]
-    assert rows[4].split("  ")[2] == "Conv2D(4, 3)"  # what is inside stands below
+    assert rows[4].split("  ")[2] == "Conv2D(4, 3, padding='same')"  # what is inside stands below
     assert rows[4].split()[-2:] == rows[3].split()[-2:]
     assert rows[5].split("  ")[2] == "Activation('relu')"
 

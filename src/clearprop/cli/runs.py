@@ -88,11 +88,14 @@ def eval_run(
         return
     dataset = load_file(file, config.data.label if label is None else cast(LabelColumn, label))
     known = run.read_preprocessing()
-    y = known.labels(dataset.train.y, dataset.class_names, str(file))
-    result = evaluate(
-        model, _examples(dataset.train.x, dataset.feature_names, model, known, str(file)), y, loss
-    )
-    Console().print(results_table({str(file): result}))
+    parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    given = {name: part for name, part in parts.items() if part is not None}
+    results = {}
+    for name, part in given.items():
+        who = str(file) if len(given) == 1 else f"{file}, {name}"
+        x = _examples(part.x, dataset.feature_names, model, known, who)
+        results[who] = evaluate(model, x, known.labels(part.y, dataset.class_names, who), loss)
+    Console().print(results_table(results))
 
 
 def predict(
@@ -129,6 +132,8 @@ def _examples(
     x: Array, names: Sequence[str] | None, model: Sequential, preprocessing: Preprocessing, who: str
 ) -> Array:
     """A file's rows as the run's network takes them: in its shape, scaled as its training part was."""
+    if x.shape == model.input_shape and x.ndim > 1:
+        raise ShapeError(f"{who}: one example, without the axis of examples. Save x[None], of shape (1, …).")
     if x[0].size != np.prod(model.input_shape):
         raise ShapeError(
             f"{who}: expected {np.prod(model.input_shape)} features for each example, as the run was trained on, "

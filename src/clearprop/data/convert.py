@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -95,7 +96,9 @@ def convert_csv(
     form = look(path, label, header)
     _refuse_existing(folder)
     make_folder(folder.absolute().parent)
-    beside = folder.absolute().with_name(f".{folder.absolute().name}.{os.getpid()}.part")
+    beside = folder.absolute().with_name(
+        f".{folder.absolute().name}.{uuid4().hex[:12]}.part"
+    )  # nobody else's
     try:
         beside.mkdir()
         work = _Conversion(form, kind, beside, progress)

@@ -104,7 +104,7 @@ def windows(series: npt.ArrayLike, length: int, ahead: int = 1) -> tuple[Array, 
             "Take shorter windows."
         )
     first = np.arange(n)[:, np.newaxis]
-    return values[first + np.arange(length)], values[length + ahead - 1 :]
+    return values[first + np.arange(length)], values[length + ahead - 1 :].copy()
 
 
 def _as_sequence(who: str, what: str, sequence: npt.ArrayLike) -> Array:

@@ -9,6 +9,7 @@ from clearprop.data.checks import as_features
 from clearprop.data.csv import LabelColumn, read_csv
 from clearprop.data.labels import as_labels, number_names
 from clearprop.data.npy import read_npy, read_npz
+from clearprop.data.ondisk import is_converted, open_folder
 from clearprop.data.sets import Dataset, Pair
 from clearprop.errors import ConfigError, DataError
 
@@ -24,7 +25,8 @@ def load_file(path: str | Path, label: LabelColumn = "last") -> Dataset:
     path : str or Path
         `.csv`, `.data` or `.txt`, plain or packed (`.gz`, `.xz`); `.npy` with one array of shape (N, D + 1);
         `.npz` with x and y, or x_train and y_train, and perhaps x_val, y_val, x_test and y_test; or a folder
-        with `NAME_train_data.npy` and `NAME_train_labels.npy`, and perhaps `NAME_val_…` and `NAME_test_…`.
+        with `NAME_train_data.npy` and `NAME_train_labels.npy`, and perhaps `NAME_val_…` and `NAME_test_…`, or
+        with `x.npy` and `y.npy`, as `convert_csv` writes them. All of it is read into memory.
     label : {"last", "first"}
         The column of the labels in CSV and `.npy`.
 
@@ -48,6 +50,12 @@ def load_file(path: str | Path, label: LabelColumn = "last") -> Dataset:
         raise ConfigError(f"load_file: expected label to be 'first' or 'last', got {label!r}.")
     path = Path(path)
     note = f"From the {'folder' if path.is_dir() else 'file'} {path}."
+    if path.is_dir() and is_converted(path):
+        disk = open_folder(path)
+        pair = disk.pair.head(len(disk.pair.x))
+        return Dataset(
+            path.name, pair, class_names=disk.class_names, feature_names=disk.feature_names, note=note
+        )
     if path.is_dir():
         return _in_parts(path, _from_folder(path), note)
     if (kind := _kind(path)) == ".npz":
@@ -61,7 +69,7 @@ def load_file(path: str | Path, label: LabelColumn = "last") -> Dataset:
 
 
 def read_features(path: str | Path) -> tuple[Array, tuple[str, ...] | None]:
-    """Examples without labels, for predictions: a CSV of features alone, an `.npy`, or an `.npz` with x.
+    """Examples without labels, for predictions: a CSV of features alone, `.npy`, `.npz` with x, or a converted folder.
 
     Returns
     -------
@@ -80,6 +88,9 @@ def read_features(path: str | Path) -> tuple[Array, tuple[str, ...] | None]:
     >>> x, names = read_features("unknown-flowers.csv")  # doctest: +SKIP
     """
     path = Path(path)
+    if path.is_dir() and is_converted(path):
+        disk = open_folder(path)
+        return disk.pair.x.read(0, len(disk.pair.x)), disk.feature_names
     if (kind := _kind(path)) == ".npz":
         arrays = read_npz(path)
         if "x" not in arrays:

@@ -31,22 +31,13 @@ def embedding_backward(dy: Array, cache: EmbeddingCache, out: Array | None = Non
 
     dy: (*tokens.shape, M)  ->  dw: (V, M)
 
-    The rows are sorted by their tokens, so that those of one token lie together, and added up in rounds: each adds
-    to every second row what is left of the one after it. `out` names the array to write.
+    The rows are sorted by their tokens, so that those of one token lie together. `out` names the array to write.
     """
     tokens = cache.tokens.reshape(-1)
     order = np.argsort(tokens, kind="stable")
     ordered, rows = tokens[order], dy.reshape(len(tokens), -1)[order]
     first = np.flatnonzero(np.diff(ordered, prepend=-1))  # where each token's rows begin
-    count = np.diff(first, append=len(tokens))
-    place = np.arange(len(tokens)) - np.repeat(first, count)  # of each row among those of its token
-    after = np.repeat(count, count) - place
-    reach = 1
-    while reach < max(count, default=0):
-        into = np.flatnonzero((place % (2 * reach) == 0) & (after > reach))
-        rows[into] += rows[into + reach]
-        reach *= 2
     dw = np.empty((cache.vocabulary, rows.shape[1]), dy.dtype) if out is None else out
     dw.fill(0)
-    dw[ordered[first]] = rows[first]
+    dw[ordered[first]] = np.add.reduceat(rows, first, axis=0)
     return dw

@@ -49,6 +49,10 @@ class Layer(ABC):
     def backward(self, dy: Array, cache: Any, need_dx: bool = True) -> Array | None:
         """dx, from dy in y's shape; writes the parameters' gradients. Without need_dx, None where that saves work."""
 
+    def check_input(self, x: Array, who: str, first: int = 0) -> None:
+        """Refuse, before anything is computed, an x that cannot go in; `first` is the number of its first row."""
+        return
+
     def settings(self) -> dict[str, Any]:
         """The constructor's arguments as plain values that make the same layer; defaults may be left out."""
         return {}

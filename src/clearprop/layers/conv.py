@@ -31,6 +31,7 @@ from clearprop.layers.windows import (
     output_sizes,
     pad_pairs,
     plain_padding,
+    shown,
     sizes,
 )
 from clearprop.names import check_count
@@ -99,9 +100,12 @@ class _Conv(Layer):
         return [plain, *self.activation.expand()]
 
     def __repr__(self) -> str:
-        kernel = self.kernel[0] if len(set(self.kernel)) == 1 else self.kernel
-        more = f", stride={self.stride[0] if len(set(self.stride)) == 1 else self.stride}"
-        return f"{type(self).__name__}({self.filters}, {kernel}{more if max(self.stride) > 1 else ''})"
+        words = [str(self.filters), shown(self.kernel)]
+        words += [f"stride={shown(self.stride)}"] * (max(self.stride) > 1)
+        words += [f"padding={shown(self.padding)}"] * (self.padding != "valid")
+        words += [f"dilation={shown(self.dilation)}"] * (max(self.dilation) > 1)
+        words += [f"groups={self.groups}"] * (self.groups > 1)
+        return f"{type(self).__name__}({', '.join(words)})"
 
     def param_shapes(self, input_shape: Shape) -> dict[str, Shape]:
         return {

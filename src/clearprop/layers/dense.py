@@ -79,7 +79,13 @@ class Dense(Layer):
         return f"Dense({self.units})"
 
     def output_shape(self, input_shape: Shape, who: str) -> Shape:
-        check_shape(who, "x", ("N", *input_shape), ("N", "D"), "Put Flatten() before it.")
+        remedy = "Put Flatten() before it."
+        if len(input_shape) == 2:
+            remedy = (
+                f"For each time step on its own write TimeDistributed({self}); a recurrent layer before it gives one "
+                "row without return_sequences; Flatten() makes one row of all."
+            )
+        check_shape(who, "x", ("N", *input_shape), ("N", "D"), remedy)
         return (self.units,)
 
     def param_shapes(self, input_shape: Shape) -> dict[str, Shape]:

@@ -71,21 +71,21 @@ class Embedding(Layer):
         self.w[...] = self.init(self.w.shape, self.vocabulary, self.units, rng)
 
     def forward(self, x: Array, training: bool = False, noise: Any = None) -> tuple[Array, EmbeddingCache]:
-        return embedding_forward(self.w, self._tokens(x))
+        self.check_input(x, str(self))
+        return embedding_forward(self.w, x.astype(np.intp))
 
     def backward(self, dy: Array, cache: EmbeddingCache, need_dx: bool = True) -> Array | None:
         embedding_backward(dy, cache, out=self.dw)
         return np.zeros(dy.shape[:-1], dy.dtype) if need_dx else None
 
-    def _tokens(self, x: Array) -> Array:
-        """x as integers, or a sentence."""
+    def check_input(self, x: Array, who: str, first: int = 0) -> None:
         with np.errstate(invalid="ignore"):  # NaN has no integer, and is refused
             tokens = x.astype(np.intp)
         wrong = (tokens != x) | (tokens < 0) | (tokens >= self.vocabulary)
         if wrong.any():
-            first = tuple(int(i) for i in np.argwhere(wrong)[0])
+            at = tuple(int(i) for i in np.argwhere(wrong)[0])
+            place = ", ".join(map(str, (at[0] + first, *at[1:])))
             raise DataError(
-                f"{self}: expected x to hold whole numbers from 0 to {self.vocabulary - 1}, got {x[first]} at "
-                f"x[{', '.join(map(str, first))}]. Number the words from 0, and give the vocabulary's size."
+                f"{who}: expected x to hold whole numbers from 0 to {self.vocabulary - 1}, got {x[at]:g} at "
+                f"x[{place}]. Number the words from 0, and give the vocabulary's size."
             )
-        return tokens

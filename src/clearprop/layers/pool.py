@@ -27,6 +27,7 @@ from clearprop.layers.windows import (
     output_sizes,
     pad_pairs,
     plain_padding,
+    shown,
     sizes,
 )
 
@@ -55,11 +56,11 @@ class _Pool(Layer):
         return given
 
     def __repr__(self) -> str:
-        words = [
-            f"{before}{each[0] if len(set(each)) == 1 else each}"
-            for before, each in (("", self.window), ("stride=", self.stride))
-        ]
-        return f"{type(self).__name__}({', '.join(words[: 1 + (self.stride != self.window)])})"
+        words = [shown(self.window)]
+        words += [f"stride={shown(self.stride)}"] * (self.stride != self.window)
+        words += [f"padding={shown(self.padding)}"] * (self.padding != "valid")
+        words += [f"dilation={shown(self.dilation)}"] * (max(self.dilation) > 1)
+        return f"{type(self).__name__}({', '.join(words)})"
 
     def output_shape(self, input_shape: Shape, who: str) -> Shape:
         check_spatial(who, input_shape, self.axes)

@@ -76,7 +76,8 @@ class Recurrent(Layer):
 
     def output_shape(self, input_shape: Shape, who: str) -> Shape:
         remedy = (
-            "Put Reshape((T, 1)) before it for one number at each time step."
+            "A recurrent layer before it needs return_sequences=True; for one number at each time step put "
+            f"Reshape({(*input_shape, 1)}) before it."
             if len(input_shape) == 1
             else "One example has T time steps of D numbers."
         )

@@ -59,7 +59,8 @@ class Residual(Layer):
         return given | ({"shortcut": [layer_spec(layer) for layer in self.shortcut]} if self.shortcut else {})
 
     def __repr__(self) -> str:
-        return f"Residual({len(self.layers)} layers{', a shortcut' if self.shortcut else ''})"
+        n = len(self.layers)
+        return f"Residual({n} layer{'s' if n > 1 else ''}{', a shortcut' if self.shortcut else ''})"
 
     def __copy__(self) -> Self:
         twin = type(self).__new__(type(self))

@@ -126,3 +126,15 @@ def check_places(
                 f"{who}: expected padding that leaves every window a number of x, got {plain_padding(pads)} around "
                 f"{shape_text(spatial)} for a window of {shape_text(window)}. Take less padding."
             )
+
+
+def shown(value: str | Shape | Pairs) -> str:
+    """A setting as one writes it: one number where all are the same.
+
+    >>> shown((3, 3)), shown(((1, 1), (1, 1))), shown((2, 3)), shown("same")
+    ('3', '1', '(2, 3)', "'same'")
+    """
+    if isinstance(value, str):
+        return repr(value)
+    numbers = {n for each in value for n in (each if isinstance(each, tuple) else (each,))}
+    return str(numbers.pop()) if len(numbers) == 1 else str(value)
