@@ -17,6 +17,9 @@ from clearprop.gradcheck.cases import Case, all_cases
 from clearprop.layers import LAYERS, Activation, Dense, Dropout
 from clearprop.losses import Loss, make_loss
 from clearprop.model import Sequential
+from clearprop.optim import Adam
+from clearprop.train import fit
+from oracles import blobs
 
 N, D, M = 6, 4, 3
 RNG = np.random.default_rng(0)
@@ -191,3 +194,28 @@ def test_the_command_fails_when_a_gradient_is_wrong(monkeypatch):
     assert "the gradient of x is wrong at" in result.output
     assert "The sign is flipped." in result.output
     assert "1 of 1 failed." in result.output
+
+
+def test_a_network_that_has_learned_all_is_not_accused():
+    """Losses near 0 are differences of large scores, and rounded like these."""
+    x, y = blobs(30)
+    model = Sequential([Dense(16, activation="tanh"), Dense(3)], (4,), seed=0)
+    fit(model, x, y, optimizer=Adam(0.05), epochs=1500, batch_size=10)
+    losses = make_loss("softmax_cross_entropy")(model.astype("float64").scores(x), y)[0]
+    sure = np.argsort(losses)[:3]
+    assert losses[sure].max() < 1e-4
+    assert check_gradients(model, x[sure], y[sure]).ok
+
+
+def test_and_one_that_has_not_is_still_found_out():
+    class Halved(Dense):
+        def backward(self, dy, cache, need_dx=True):
+            dx = super().backward(dy, cache, need_dx)
+            self.dw *= 0.999
+            return dx
+
+    x, y = blobs(30)
+    model = Sequential([Halved(16), Activation("tanh"), Dense(3)], (4,), seed=0)
+    model.params *= 5  # large scores
+    report = check_gradients(model, x[:6], y[:6], raise_on_failure=False)
+    assert [entry.name for entry in report.entries if entry.verdict == "wrong"] == ["0.w"]

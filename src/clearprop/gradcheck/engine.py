@@ -37,6 +37,7 @@ class Subject(NamedTuple):
     grads: Arrays
     effort: Effort
     rng: np.random.Generator
+    size: Array | float
 
     def value(self) -> Array:
         """f as a vector of its own; outside its domain it may hold NaN."""
@@ -66,15 +67,20 @@ def check_arrays(
     backward: Callable[[Array], Mapping[str, Any]],
     arrays: Arrays,
     effort: Effort,
+    size: Array | float = 0.0,
 ) -> GradientReport:
-    """Check backward(dy), the gradients of Σ dy ⊙ f(), for arrays that f reads; they are moved in place."""
+    """Check backward(dy), the gradients of Σ dy ⊙ f(), for arrays that f reads; they are moved in place.
+
+    A small output that is the difference of large numbers is rounded as these are: `size` is theirs, in y's shape.
+    """
     rng = np.random.default_rng(effort.seed)
     before = {key: x.copy() for key, x in arrays.items()}
     y = as_float64(title, "the output", f())
     if not np.all(np.isfinite(y)):
         raise DataError(f"{title}: expected a finite output, got NaN or infinity. Check it at another x.")
     dy = rng.standard_normal(y.shape)
-    subject = Subject(title, f, backward, arrays, y, dy, {}, effort, rng).upstream(dy)
+    size = np.broadcast_to(size, y.shape).ravel()
+    subject = Subject(title, f, backward, arrays, y, dy, {}, effort, rng, size).upstream(dy)
     if changed := [key for key in arrays if not np.array_equal(arrays[key], before[key])]:
         raise GradientError(
             f"{title}: expected its inputs unchanged, but {changed[0]} was written to. Work on a copy."
@@ -184,6 +190,7 @@ def _coordinate(subject: Subject, name: str, i: int) -> Probe:
         float(g.ravel()[i]) if fits else nan,
         scale,
         max(1.0, abs(value)),
+        subject.size,
     )
     return compare(line, subject.effort.tolerance, subject.effort.strict)
 
@@ -204,7 +211,8 @@ def _direction(subject: Subject, name: str, support: Array) -> Probe:
             x[...] = start
 
     along = g.ravel() * d
-    line = Line(at, subject.y.ravel(), subject.dy.ravel(), float(along.sum()), float(np.linalg.norm(along)))
+    total, scale = float(along.sum()), float(np.linalg.norm(along))
+    line = Line(at, subject.y.ravel(), subject.dy.ravel(), total, scale, size=subject.size)
     return compare(line, subject.effort.tolerance, subject.effort.strict)
 
 

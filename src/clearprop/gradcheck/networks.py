@@ -146,7 +146,10 @@ def _check_model(title: str, model: Sequential, x: Array, head: Head, effort: Ef
         dx = model.backward(head(scores)[1](dy), caches, need_dx=True)
         return {"x": dx} | model.named_grads()
 
-    report = check_arrays(title, f, backward, arrays, effort)
+    scores, _ = model.forward(x, training=True, noise=noise)
+    largest = np.abs(scores).max(axis=tuple(range(1, scores.ndim)))  # a loss is a difference of scores
+    size = largest if f().shape == largest.shape else 0.0
+    report = check_arrays(title, f, backward, arrays, effort, size)
     return replace(report, note=_culprit(report.entries, model) or report.note)
 
 

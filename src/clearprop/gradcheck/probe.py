@@ -50,6 +50,9 @@ class Line(NamedTuple):
     analytic: float  # <dx, d>
     scale: float  # the largest slope to expect along such lines
     unit: float = 1.0  # the step's unit: max(1, |x|)
+    size: Array | float = (
+        0.0  # of what the output elements are rounded like, where that is more than themselves
+    )
 
 
 def slopes(line: Line, h: float) -> Slopes:
@@ -91,7 +94,8 @@ def _at_step(line: Line, now: Slopes, step: float, tolerance: float) -> Probe:
     numeric = float(line.dy @ now.best)
     if not isfinite(numeric):  # the step left the function's domain
         return Probe(line.analytic, nan, inf, "wrong", nan, inf)
-    output = 10 * EPS * float(np.linalg.norm(line.dy * line.y)) / (step * line.unit)
+    rounded = line.dy * np.maximum(np.abs(line.y), line.size)
+    output = 10 * EPS * float(np.linalg.norm(rounded)) / (step * line.unit)
     noise = output + 10 * EPS * line.scale / step
     drowned = step < FINE_STEP and output > tolerance * abs(numeric)
     floor = noise if step >= FINE_STEP else 0.0
