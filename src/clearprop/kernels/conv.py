@@ -54,7 +54,8 @@ def conv2d_backward(
     x, w, stride, padding, dilation, groups = cache
     dw, db = out or (np.empty_like(w), None)
     correlate_w(x, dy, dw, stride, dilation, groups)
-    db = np.add.reduce(dy.reshape(-1, dy.shape[3]), axis=0, out=db)
+    rows = dy.reshape(-1, dy.shape[3])
+    db = np.matmul(np.ones(len(rows), dy.dtype), rows, out=db)  # adds up many times faster than a sum
     dx = spread(dy, w, x.shape[1:3], stride, padding, dilation, groups) if need_dx else None
     return dx, dw, db
 
@@ -121,7 +122,8 @@ def conv_transpose2d_backward(
     """
     x, w, stride, padding, dilation, groups = cache
     dw, db = out or (np.empty_like(w), None)
-    db = np.add.reduce(dy.reshape(-1, dy.shape[3]), axis=0, out=db)
+    rows = dy.reshape(-1, dy.shape[3])
+    db = np.matmul(np.ones(len(rows), dy.dtype), rows, out=db)  # adds up many times faster than a sum
     dy = pad(dy, padding)
     correlate_w(dy, x, dw, stride, dilation, groups)
     return correlate(dy, w, stride, dilation, groups) if need_dx else None, dw, db
