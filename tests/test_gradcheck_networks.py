@@ -14,7 +14,7 @@ from clearprop.cli.check import check
 from clearprop.errors import DataError, GradientError
 from clearprop.gradcheck import check_function, check_gradients, check_layer, check_loss
 from clearprop.gradcheck.cases import Case, all_cases
-from clearprop.layers import LAYERS, Activation, Dense, Dropout
+from clearprop.layers import LAYERS, Activation, Conv2D, Dense, Dropout, Flatten
 from clearprop.losses import Loss, make_loss
 from clearprop.model import Sequential
 from clearprop.optim import Adam
@@ -219,3 +219,17 @@ def test_and_one_that_has_not_is_still_found_out():
     model.params *= 5  # large scores
     report = check_gradients(model, x[:6], y[:6], raise_on_failure=False)
     assert [entry.name for entry in report.entries if entry.verdict == "wrong"] == ["0.w"]
+
+
+def test_pictures_with_a_black_background_and_the_remedy():
+    """A fresh convolution's biases are all on the kink of the black pixels; a little noise takes them off."""
+    rng = np.random.default_rng(0)
+    x = np.zeros((3, 7, 7, 1))
+    x[:, 3, 3] = 1
+    layers = [Conv2D(2, 3, activation="relu"), Flatten(), Dense(2)]
+    model = Sequential(layers, (7, 7, 1), seed=0)
+    with pytest.raises(
+        GradientError, match=r"x is not proved: it lies on a kink.*add a little noise to x"
+    ):
+        check_gradients(model, x, [0, 1, 0])
+    assert check_gradients(model, x + 0.01 * rng.standard_normal(x.shape), [0, 1, 0]).ok

@@ -52,8 +52,9 @@ class GradientEntry:
             )
         elif self.verdict == "unproved":
             said.append(
-                f"the gradient of {self.name} is not proved: x lies on a kink at {self.unproved} of "
-                f"{self.checked} coordinates, where any slope between its two sides passes. Move x off it."
+                f"the gradient of {self.name} is not proved: it lies on a kink at {self.unproved} of "
+                f"{self.checked} coordinates, where any slope between its two sides passes. Move off it: add a "
+                "little noise to x, such as 0.01 * rng.standard_normal(x.shape), or train for a step."
             )
         if self.guess:
             said.append(self.guess)
