@@ -228,8 +228,6 @@ def test_pictures_with_a_black_background_and_the_remedy():
     x[:, 3, 3] = 1
     layers = [Conv2D(2, 3, activation="relu"), Flatten(), Dense(2)]
     model = Sequential(layers, (7, 7, 1), seed=0)
-    with pytest.raises(
-        GradientError, match=r"x is not proved: it lies on a kink.*add a little noise to x"
-    ):
+    with pytest.raises(GradientError, match=r"x is not proved: it lies on a kink.*add a little noise to x"):
         check_gradients(model, x, [0, 1, 0])
     assert check_gradients(model, x + 0.01 * rng.standard_normal(x.shape), [0, 1, 0]).ok

@@ -66,9 +66,7 @@ def window_rows(x: Array, window: Pair, stride: Pair, dilation: Pair) -> Iterato
     for start in range(0, len(x), at_once):
         some = every[start : start + at_once]
         copied = scratch(some.shape, x.dtype)
-        if (
-            dilation[1] == 1 and x.flags.c_contiguous
-        ):  # a window's row lies in one piece, and is copied as one
+        if dilation[1] == 1 and x.flags.c_contiguous:  # a window's row is copied as one piece
             piece = np.dtype((np.void, window[1] * x.strides[2]))
             whole = np.ndarray(some.shape[:4], piece, x[start:], strides=some.strides[:4])
             np.copyto(copied.reshape(-1).view(piece).reshape(whole.shape), whole)
