@@ -105,6 +105,7 @@ class Team:
             sums = self.each(work, len(shards))
         except BaseException:
             meeting.barrier.abort()  # a thread could not be started: those that wait for it would wait for ever
+            self._dismiss()  # and they have left the replicas before anybody uses these again
             raise
         self._add_up(replicas[1 : len(shards)])
         return sums
