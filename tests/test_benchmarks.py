@@ -21,6 +21,7 @@ INSTALLED = {
     "1 worker": "numpy",
     "scikit-learn": "sklearn",
     "NumPy": "numpy",
+    "core": "numpy",
 }
 
 
@@ -70,7 +71,7 @@ def test_the_header_names_what_was_measured(trial: tuple[str, dict[str, Any]]) -
 
 def test_rows_are_chosen_by_family_or_name() -> None:
     assert len(run("--list", "--only", "train").stdout.splitlines()) == 2
-    assert run("--list", "--only", "batch 200").stdout.splitlines() == [
+    assert run("--list", "--only", "epoch 784-256-10, batch 200").stdout.splitlines() == [
         "train    epoch 784-256-10, batch 200"
     ]
     refused = run("--only", "nothing")

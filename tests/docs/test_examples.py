@@ -20,6 +20,7 @@ MODULES = sorted(
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
     for path in PACKAGE.rglob("*.py")
     if path.stem != "__main__"  # importing it would run the command line
+    if "templates" not in path.parts  # students' files, which are copied and never imported
 )
 EXTRAS = ("jax", "mpi4py", "onnx", "onnxruntime", "optuna", "sklearn", "scipy", "torch")
 EXAMPLES_NEED = {"clearprop.lbfgs": "scipy"}

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 import clearprop
-from clearprop.cli import data
+from clearprop.cli import course, data
 from clearprop.cli.check import check
 from clearprop.cli.runs import eval_run, predict, presets, runs
 from clearprop.cli.train import train
@@ -45,6 +45,7 @@ app.command("eval")(eval_run)
 app.command()(predict)
 app.command()(check)
 app.add_typer(data.app, name="data")
+app.add_typer(course.app, name="course")
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""The five courses: their names, conventions and assignments over the core."""

@@ -1,0 +1,1 @@
+"""The courses' written questions, with answers computed by the library."""

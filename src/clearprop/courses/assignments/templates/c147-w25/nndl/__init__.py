@@ -1,0 +1,1 @@
+"""Networks and layers: two-layer net, layers in pairs, networks built from them, update rules."""

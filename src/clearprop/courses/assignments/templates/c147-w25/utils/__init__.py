@@ -1,0 +1,1 @@
+"""What the notebooks stand on: CIFAR-10, the training loop, gradient checks, pictures."""
