@@ -80,7 +80,9 @@ def test_a_folder_that_says_nothing_needs_the_course(clearprop, hw):
 
 
 def test_a_hand_in(clearprop, hw):
-    out = clearprop("course", "submit", "hw", "--format", "latex").out
+    done = clearprop("course", "submit", "hw", "--format", "latex")
+    out = done.out
+    assert done.err == "Parts are still to be written in hw3_lib.py, hw3_sol.py.\n"
     assert out.splitlines() == ["hw/submission/code.zip", "hw/submission/code.tex"]
     assert Path("hw/submission/code.tex").read_text(encoding="utf-8").startswith("\\documentclass")
 

@@ -115,9 +115,13 @@ def submit(
     """Make the hand-in: a zip of the code without data, and the code as an appendix."""
     from clearprop.courses.assignments.start import course_of
     from clearprop.courses.assignments.submit import submit as hand_in
+    from clearprop.courses.assignments.submit import unwritten
 
-    for path in hand_in(course_of(folder, course), folder, out or folder / "submission", form):
+    which = course_of(folder, course)
+    for path in hand_in(which, folder, out or folder / "submission", form):
         typer.echo(path)
+    if lacking := unwritten(which, folder):
+        typer.echo(f"Parts are still to be written in {', '.join(lacking)}.", err=True)
 
 
 @app.command()

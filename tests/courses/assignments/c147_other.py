@@ -154,6 +154,21 @@ WRONG_LATER = {
                 ],
                 "The kernel is turned around",
             ),
+            (
+                "padding before",
+                [("(pad, pad), (pad, pad)", "(2 * pad, 0), (2 * pad, 0)")],
+                "The padding is all above and on the left",
+            ),
+            (
+                "padding after",
+                [("(pad, pad), (pad, pad)", "(0, 2 * pad), (0, 2 * pad)")],
+                "The padding is all below and on the right",
+            ),
+            (
+                "padding on one side",
+                [("(pad, pad), (pad, pad)", "(pad, 0), (pad, 0)")],
+                "Only the upper and left sides are padded",
+            ),
         ],
     ),
     "HW5: conv_backward_naive": (
@@ -166,6 +181,22 @@ WRONG_LATER = {
         CONV,
         [
             ("mean", [("window.max(axis=(2, 3))", "window.mean(axis=(2, 3))")], "out"),
+            (
+                "every tie",
+                [
+                    (
+                        "            row, column = np.divmod(window.reshape(N, C, -1).argmax(axis=2), width)  "
+                        "# the first of equal ones\n",
+                        "            most = window == window.max(axis=(2, 3), keepdims=True)\n",
+                    ),
+                    (
+                        "dx[n, c, i * stride + row, j * stride + column] += dout[:, :, i, j]",
+                        "dx[:, :, i * stride : i * stride + height, j * stride : j * stride + width] += "
+                        "most * dout[:, :, i : i + 1, j : j + 1]",
+                    ),
+                ],
+                "the gradient goes to every tie",
+            ),
         ],
     ),
     "HW5: spatial_batchnorm_forward and _backward": (

@@ -264,7 +264,7 @@ WRONG = {
                 [("0.5 * self.reg * np.sum(W * W)", "self.reg * np.sum(W * W)")],
                 "The penalty's half is missing",
             ),
-            ("last layer without", [("for i in range(1, L + 1):", "for i in range(1, L):")], "are wrong"),
+            ("last layer without", [("for i in range(1, L + 1):", "for i in range(1, L):")], "is wrong"),
             (
                 "no penalty in the gradient",
                 [('grads[f"W{i}"] += self.reg * W', "pass")],

@@ -71,6 +71,8 @@ WRONG = (
           "softmax and loss together"),
     Wrong("logarithm to the base 2", L, CE, CE.replace("np.log(", "np.log2("), "TestCrossEntropy.test_forward",
           "base 2"),
+    Wrong("no floor under a probability", L, CE, CE.replace("np.maximum(Y_hat, self.TINY)", "Y_hat"),
+          "TestCrossEntropy.test_forward", "Put a small floor under Y_hat"),
     Wrong("L2 of the other edition", L, "return 2 * len(Y) if self.half else len(Y)", "return len(Y)",
           "TestL2.test_backward", "factor 1/2 is missing"),
     Wrong("dense dW transposed", D,

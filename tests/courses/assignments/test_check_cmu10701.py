@@ -72,6 +72,12 @@ WRONG = {
         [(D_BIASES, "self.d_biases = g")],
         "the mean over the batch, axis 0, is missing",
     ),
+    "linear, weights not copied": (
+        "Linear",
+        LIB,
+        [("np.array(weights, dtype=np.float64)", "weights")],
+        "Linear keeps the very weights that it was given",
+    ),
     "linear, biases of another shape": (
         "Linear",
         LIB,

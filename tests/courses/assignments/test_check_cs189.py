@@ -300,7 +300,14 @@ def test_a_file_that_deletes_the_tests_and_itself_does_no_harm(complete, tmp_pat
     code = "import shutil; shutil.rmtree('tests'); shutil.rmtree('neural_networks'); import os; os.remove('README.md')"
     status, text = harmful(complete, tmp_path, code)
     assert status == "failed"
+    assert "the code deletes files of its folder (README.md, neural_networks/" in text
     assert "No module named 'neural_networks." in text
+
+
+def test_deleting_the_tests_alone_is_told(complete, tmp_path):
+    status, text = harmful(complete, tmp_path, "import shutil; shutil.rmtree('tests')")
+    assert status == "failed"
+    assert text.startswith("the code deletes files of its folder (tests/")
 
 
 def test_much_printing_does_no_harm(complete, tmp_path):
@@ -310,14 +317,16 @@ def test_much_printing_does_no_harm(complete, tmp_path):
 
 def test_endless_printing_fills_no_memory(complete, tmp_path):
     resource = pytest.importorskip("resource")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     status, text = harmful(
         complete, tmp_path, "import os\nwhile True:\n    os.write(2, b'x' * 65536)", seconds=2
     )
     assert status == "failed"
     assert "not finished after 2 seconds" in text
-    assert (
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1.5e6
+    added = (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     )  # KiB; two seconds of this are gigabytes
+    assert added < 0.5e6
 
 
 @pytest.mark.skipif(os.name != "posix", reason="process groups")

@@ -51,6 +51,14 @@ def submit(which: Course, folder: Path, out: Path, form: Format = "markdown") ->
     return [zipped, text]
 
 
+def unwritten(which: Course, folder: Path) -> list[str]:
+    """The files of a hand-in in which a part is still to be written."""
+    files = [name for name in _files(which, folder) if Path(name).suffix in CODE]
+    return [
+        name for name in files if "is still to be written" in (folder / name).read_text("utf-8", "replace")
+    ]
+
+
 def _files(which: Course, folder: Path) -> list[str]:
     """What is handed in: the files that the course names, or all code and the text beside it."""
     if which.hand_in:

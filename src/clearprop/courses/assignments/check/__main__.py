@@ -50,6 +50,9 @@ def _in_words(err: BaseException, folder: Path) -> tuple[str, str]:
         return "failed", f"{where}, line {err.lineno}: {type(err).__name__}: {err.msg}.{line}"
     if isinstance(err, ModuleNotFoundError | ImportError) and not place:
         return "failed", f"{err}. Is the file there, under the name that the assignment gives it?"
+    if isinstance(err, AttributeError | KeyError) and not place:
+        what = f"the key {err}" if isinstance(err, KeyError) else str(err)
+        return "failed", f"What the check looks for is missing: {what}. Was it renamed, or is it never set?"
     return "failed", f"{place or 'The check'}: {''.join(traceback.format_exception_only(err)).strip()}"
 
 

@@ -146,7 +146,9 @@ class Case:
         else:
             off = ~np.isclose(got, expected, rtol=self.rtol, atol=self.atol)
             head = (
-                f"{what}: {int(off.sum())} of {off.size} numbers of shape {shape_text(got.shape)} are wrong."
+                f"{what} is wrong."
+                if off.size == 1
+                else f"{what}: {int(off.sum())} of {off.size} numbers of shape {shape_text(got.shape)} are wrong."
             )
         lines = [head, self._case(), _numbers("expected", expected), _numbers("got", got)]
         if got.shape == expected.shape and got.size > 1 and np.all(np.isfinite(got)):
@@ -177,7 +179,8 @@ def _guess(
 ) -> str:
     if not np.all(np.isfinite(got)):
         count = int((~np.isfinite(got)).sum())
-        return f"{count} of {got.size} are NaN or infinite." + (f" {not_finite}" if not_finite else "")
+        share = "It is" if got.size == 1 else f"{count} of {got.size} are"
+        return f"{share} NaN or infinite." + (f" {not_finite}" if not_finite else "")
     for sentence, suspect in suspects.items():
         suspect = np.asarray(suspect)
         if suspect.shape == got.shape and np.allclose(got, suspect, rtol=1e-5, atol=1e-8):

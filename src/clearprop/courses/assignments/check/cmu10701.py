@@ -33,6 +33,12 @@ def check_linear() -> None:
         case = _case(f"x ({n}, {n_in}), weights ({n_in}, {n_out}), biases (1, {n_out})")
         [(weights, biases)] = expected.initial((n_in, n_out), rng)
         layer = _lib().Linear((weights, biases))
+        for name, given in (("weights", weights), ("biases", biases)):
+            if np.shares_memory(np.asarray(getattr(layer, name)), given):
+                case.refuse(
+                    f"Linear keeps the very {name} that it was given: a step of the optimizer could change the "
+                    "caller's array. Copy them."
+                )
         first = rng.normal(size=(n, n_in)), rng.normal(size=(n, n_out))
         x, g = rng.normal(size=(n, n_in)), rng.normal(size=(n, n_out))
         with case.untouched(x=x, g=g, weights=weights, biases=biases):

@@ -250,7 +250,7 @@ def check_forward_pass() -> None:
 
 
 CHECKS = (
-    Check("1.2 (a) my_nn_finite_difference_checker", check_differences, 0),
+    Check("1.2 (a) my_nn_finite_difference_checker", check_differences),
     Check("1.2 (b) sigmoid_activation", check_sigmoid, 2),
     Check("1.2 (b) logistic_loss", check_logistic_loss, 2),
     Check("1.2 (b) relu_activation", check_relu, 2),

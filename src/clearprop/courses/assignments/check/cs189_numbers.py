@@ -171,6 +171,12 @@ def check_cross_entropy(backward: bool) -> None:
                 "The logarithm is to the base 2: it is the natural one.": right / np.log(2),
                 "The logarithm is to the base 10: it is the natural one.": right / np.log(10),
             }, batch=m)  # fmt: skip
+            certain = number(loss.forward(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])))
+            if certain is not None and not np.all(np.isfinite(certain)):
+                Case("Y = [[1, 0]], Y_hat = [[0, 1]]").refuse(
+                    f"CrossEntropy.forward(Y, Y_hat) is {certain}: a softmax that is sure of itself gives 0, whose "
+                    "logarithm is infinite. Put a small floor under Y_hat before the logarithm."
+                )
 
 
 def check_l2(backward: bool, half: bool) -> None:

@@ -42,6 +42,12 @@ def _conv(x: Array, w: Array, b: Array, stride: int, pad: int) -> tuple[Array, A
     return _first(y), cache
 
 
+def _padded(x: Array, w: Array, b: Array, stride: int, before: int, after: int) -> Array:
+    """What a convolution gives that pads by so much before and after."""
+    pads = ((before, after), (before, after))
+    return _first(conv2d_forward(_last(x), _filters(w), b, (stride, stride), pads)[0])
+
+
 def _conv_forward() -> None:
     rng = np.random.default_rng(0)
     for stride, pad in ((1, 1), (2, 1), (1, 0)):
@@ -56,6 +62,19 @@ def _conv_forward() -> None:
             "The kernel is turned around: the field's convolution does not turn it.": turned,
             "The bias is missing.": right - b[:, None, None],
         }
+        if pad:
+            suspects |= {
+                "The padding is all above and on the left: it belongs on both sides.": _padded(
+                    x, w, b, stride, 2 * pad, 0
+                ),
+                "The padding is all below and on the right: it belongs on both sides.": _padded(
+                    x, w, b, stride, 0, 2 * pad
+                ),
+                "Only the upper and left sides are padded: both sides are.": _padded(x, w, b, stride, pad, 0),
+                "Only the lower and right sides are padded: both sides are.": _padded(
+                    x, w, b, stride, 0, pad
+                ),
+            }
         case.expect("out", out, right, suspects)
 
 
@@ -95,6 +114,20 @@ def _pool() -> None:
         dout = rng.normal(size=out.shape)
         right = _first(max_pool2d_backward(_last(dout), kept))
         case.expect("dx", student("nndl.conv_layers", "max_pool_backward_naive")(dout, cache), right)
+    _pool_ties()
+
+
+def _pool_ties() -> None:
+    """Equal largest entries: the gradient is shared out, or goes to one of them; it is not given to each."""
+    case = Case("x (1, 1, 2, 2) = [[3, 1], [3, 0]], window (2, 2), stride 2: two largest entries")
+    x, dout = np.array([[[[3.0, 1.0], [3.0, 0.0]]]]), np.array([[[[2.0]]]])
+    _, cache = student("nndl.conv_layers", "max_pool_forward_naive")(x, POOL)
+    dx = np.asarray(student("nndl.conv_layers", "max_pool_backward_naive")(dout, cache))
+    if dx.shape == x.shape and not np.isclose(dx.sum(), dout.sum()):
+        case.refuse(
+            f"dx sums up to {dx.sum():g}, and dout to {dout.sum():g}: the gradient goes to every tie. A window has one "
+            "largest entry; of equal ones one gets the gradient, or they share it."
+        )
 
 
 def _spatial_batchnorm() -> None:

@@ -83,6 +83,7 @@ def _run(which: Course, number: int, check: Check, folder: Path, seconds: float)
     with tempfile.TemporaryDirectory(prefix="clearprop-check-", ignore_cleanup_errors=True) as scratch:
         copy, report = Path(scratch) / folder.resolve().name, Path(scratch) / "report.json"
         shutil.copytree(folder, copy, ignore=LEFT_OUT)
+        before = _files(copy)
         command = [
             sys.executable,
             "-P",
@@ -104,7 +105,15 @@ def _run(which: Course, number: int, check: Check, folder: Path, seconds: float)
                 check, "failed", f"the process ended (exit code {code}) before the check was over.{last}"
             )
         found = json.loads(report.read_text(encoding="utf-8"))
+        if gone := sorted(before - _files(copy)):
+            names = ", ".join(gone[:3]) + (", …" if len(gone) > 3 else "")
+            sentence = f"the code deletes files of its folder ({names}). This was a copy; take that out."
+            return Outcome(check, "failed", f"{sentence}\n{found['text']}".rstrip())
         return Outcome(check, found["status"], found["text"])
+
+
+def _files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
 def _limited(command: list[str], folder: Path, seconds: float) -> tuple[int | None, str]:
