@@ -1,10 +1,13 @@
 """The dtype rule, and the sentences about shapes and numbers that are not finite."""
 
+import traceback
+
 import numpy as np
 import pytest
 
-from clearprop.arrays import as_dtype, check_finite, check_shape, fits, input_remedy, shape_text
+from clearprop.arrays import as_dtype, check_finite, check_shape, differing, fits, pictured, shape_text
 from clearprop.errors import ClearpropError, ConfigError, DataError, ShapeError
+from clearprop.layers.remedies import input_remedy
 
 
 @pytest.mark.parametrize("given", ["float32", np.float32, np.dtype("f4"), "f4"])
@@ -38,6 +41,59 @@ def test_fits():
     assert not fits((5, 784, 1), ("N", 784))
 
 
+def test_an_ellipsis_stands_for_one_axis_or_more():
+    assert fits((5, 7, 7, 3), ("N", "…", "C"))
+    assert fits((5, 7, 3), ("N", "…", 3))
+    assert not fits((5, 3), ("N", "…", "C"))
+    assert not fits((5, 7, 4), ("N", "…", 3))
+    assert fits((5, 7), ("N", "…"))
+    assert not fits((5,), ("N", "…"))
+
+
+@pytest.mark.parametrize(
+    ("shape", "pattern", "ours", "theirs"),
+    [
+        ((5, 3), ("N", 4), {1}, {1}),
+        ((4, 4), ("N", 4), set(), set()),
+        ((32, 28, 28, 1), ("N", 784), {1, 2, 3}, {1}),
+        ((32, 784), ("N", 28, 28, 1), {1}, {1, 2, 3}),
+        ((28, 28, 1), ("N", 28, 28, 1), set(), {0}),  # the batch
+        ((6, 28, 28), ("N", 28, 28, 1), set(), {3}),  # the channels
+        ((6, 28, 1), ("N", 28, 28, 1), set(), {2}),
+        (("N", 28, 28), ("N", "H", "W", "C"), set(), {3}),
+        (("N", 28, 28, 1), ("N", "T", "D"), {1, 2, 3}, {1, 2}),  # nobody knows which one is too many
+        (("N", 8), ("N", "…", "C"), set(), {1}),
+        ((), ("N", 4), set(), {0, 1}),
+        ((5,), (), {0}, set()),
+    ],
+)
+def test_which_axes_differ(shape, pattern, ours, theirs):
+    assert differing(shape, pattern) == (ours, theirs)
+
+
+def test_the_picture_is_a_note_below_the_sentence():
+    with pytest.raises(ShapeError) as caught:
+        check_shape("me", "x", (60000, 3, 32), ("N", 32, 3), "Turn it.")
+    assert "\n" not in str(caught.value)
+    assert caught.value.remedy == "Turn it."
+    assert traceback.format_exception_only(caught.value)[1:] == [
+        "    expected x  (N, 32, 3)\n",
+        "                    ^^  ^\n",
+        "    got x       (60000, 3, 32)\n",
+        "                        ^  ^^\n",
+    ]
+
+
+def test_letters_are_explained_where_there_are_several():
+    error = pictured(ShapeError("…"), ("x", ("N", "T", "D"), ()), ("w", ("D", 3), {0}), ("b", ("Q",), ()))
+    assert error.__notes__ == [
+        "    x  (N, T, D)   N examples, T time steps, D numbers",
+        "    w  (D, 3)",
+        "        ^",
+        "    b  (Q,)",
+    ]
+
+
 def test_check_shape_says_who_expected_got_and_remedy():
     check_shape("me", "x", (2, 3), ("N", 3))
     with pytest.raises(ShapeError) as caught:
@@ -45,7 +101,7 @@ def test_check_shape_says_who_expected_got_and_remedy():
     assert str(caught.value) == "me: expected x of shape (N, 3), got (2, 4). Turn it."
     assert isinstance(caught.value, ValueError)
     assert isinstance(caught.value, ClearpropError)
-    with pytest.raises(ShapeError, match=r"got \(4,\)\.$"):
+    with pytest.raises(ShapeError, match=r"got \(4,\)\.\n"):
         check_shape("me", "x", (4,), ("N", 3))
 
 
@@ -74,12 +130,20 @@ def test_check_finite_lets_pass_what_is_finite():
 @pytest.mark.parametrize(
     ("shape", "wanted", "remedy"),
     [
-        ((150, 5), (4,), "The shape is fixed by input_shape when the network is built."),
+        (
+            (150, 5),
+            (4,),
+            "The shape is fixed by input_shape when the network is built: for this x, input_shape=(5,).",
+        ),
         ((4, 150), (4,), "Examples are rows: pass x.T."),
         ((4,), (4,), "The batch axis is missing: pass x[None]."),
         ((), (4,), "The shape is fixed by input_shape when the network is built."),
         ((9, 4, 3), (12,), "Each example has as many numbers: pass x.reshape(-1, 12)."),
-        ((9, 4, 3), (6, 2), "The shape is fixed by input_shape when the network is built."),
+        (
+            (9, 4, 3),
+            (6, 2),
+            "The shape is fixed by input_shape when the network is built: for this x, input_shape=(4, 3).",
+        ),
         ((9, 4, 3), (3, 4), "Its axes stand in another order: pass x.transpose(0, 2, 1)."),
         ((9, 4, 3), (4, 5), "It has 3 channels: build the network with input_shape=(4, 3)."),
     ],

@@ -22,6 +22,7 @@ INSTALLED = {
     "scikit-learn": "sklearn",
     "NumPy": "numpy",
     "core": "numpy",
+    "not watched": "numpy",
 }
 
 

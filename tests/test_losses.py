@@ -192,7 +192,13 @@ CROSS = "softmax_cross_entropy"
             DataError,
             r"hinge wants labels of shape \(N,\), got rows of shape \(3, 3\)\. .* one-hot, pass y\.argmax\(axis=1\)",
         ),
-        ("hinge", np.eye(2), (3,), ShapeError, r"hinge takes labels \(N,\)\.$"),
+        (
+            "hinge",
+            np.eye(2),
+            (3,),
+            ShapeError,
+            r"hinge takes labels \(N,\)\. For this y the last layer needs 2 units",
+        ),
         (
             "squared_error",
             [0, 1],

@@ -178,7 +178,7 @@ def layer_changed(index, **settings):
         ({"layers": layer_changed(1, units=0)}, r"Dense: expected units to be a whole number >= 1, got 0"),
         (
             {"layers": [{"type": "Dense"}]},
-            r"layer 0, Dense: .*'units'\. Settings: activation, bias_init, init, units",
+            r"layer 0, Dense: expected the setting 'units', got none\. .*Settings: activation, bias_init, init, units",
         ),
         (
             {"layers": layer_changed(5, rate="half")},

@@ -60,6 +60,9 @@ if TYPE_CHECKING:
         Residual,
         TimeDistributed,
     )
+    from clearprop.lens.doctor import diagnose
+    from clearprop.lens.operands import check_shapes
+    from clearprop.lens.trace import Trace, trace
     from clearprop.loop import Training, backpropagate
     from clearprop.losses import Loss, make_loss, one_hot
     from clearprop.model import Sequential
@@ -129,6 +132,7 @@ __all__ = [
     "ShapeError",
     "Step",
     "TimeDistributed",
+    "Trace",
     "Training",
     "backpropagate",
     "check_function",
@@ -136,6 +140,8 @@ __all__ = [
     "check_kernel",
     "check_layer",
     "check_loss",
+    "check_shapes",
+    "diagnose",
     "evaluate",
     "fit",
     "fit_lbfgs",
@@ -144,12 +150,14 @@ __all__ = [
     "make_loss",
     "one_hot",
     "open_rows",
+    "trace",
 ]
 
 # Where the names above live, in the order in which the rooms import one another.
 _ROOMS = (
     "layers", "losses", "sources", "model", "optim", "optimizer", "schedules", "history", "callbacks", "evaluation",
-    "loop", "train", "full_batch", "storage", "gradcheck",
+    "loop", "train", "full_batch", "storage", "gradcheck", "lens.doctor", "lens.operands",
+    "lens.trace",
 )  # fmt: skip
 
 if not TYPE_CHECKING:

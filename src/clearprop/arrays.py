@@ -1,8 +1,7 @@
 """What an array is here: its type, the dtype rule, and the wording of every message about shapes."""
 
-from collections.abc import Sequence
-from math import prod
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,12 @@ Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 ShapePattern = Sequence[int | str]  # 'N', 'D', … stand for any size
 
+E = TypeVar("E", bound=Exception)
+
 DTYPES = ("float32", "float64")
+AXES: dict[Any, str] = {
+    "N": "examples", "T": "time steps", "D": "numbers", "H": "rows", "W": "columns", "C": "channels", "K": "classes",
+}  # fmt: skip
 
 
 def as_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
@@ -41,10 +45,68 @@ def shape_text(shape: ShapePattern) -> str:
 
 
 def fits(shape: ShapePattern, pattern: ShapePattern) -> bool:
-    """Whether the shape has the pattern's axes; a name in the pattern stands for any size."""
-    return len(shape) == len(pattern) and all(
-        isinstance(want, str) or size == want for size, want in zip(shape, pattern, strict=True)
-    )
+    """Whether the shape has the pattern's axes; a name in the pattern stands for any size, and … for one axis or more.
+
+    >>> fits((60, 28, 28, 1), ("N", "…", 1)), fits((60, 1), ("N", "…", 1))
+    (True, False)
+    """
+    if "…" in pattern:
+        at = pattern.index("…")
+        back = len(shape) - len(pattern) + at + 1
+        return back > at and fits(shape[:at], pattern[:at]) and fits(shape[back:], pattern[at + 1 :])
+    return len(shape) == len(pattern) and all(map(_alike, shape, pattern))
+
+
+def differing(shape: ShapePattern, pattern: ShapePattern) -> tuple[set[int], set[int]]:
+    """Which axes of the shape, and which of the pattern, have no counterpart in the other one.
+
+    The shorter one is laid beside the longer one's two ends, where most of its axes find their like. Of too many axes
+    none is like a mere letter, but for the batch.
+
+    >>> differing((32, 28, 28, 1), ("N", 784)), differing((4,), ("N", 4))
+    (({1, 2, 3}, {1}), (set(), {0}))
+    """
+    too_many = len(shape) > len(pattern)
+    short, best, off = min(len(shape), len(pattern)), -1, (set[int](), set[int]())
+    for front in range(short, -1, -1):
+        pairs = [(i, i) for i in range(front)]
+        pairs += [(len(shape) - k, len(pattern) - k) for k in range(short - front, 0, -1)]
+        alike = [
+            (i, j)
+            for i, j in pairs
+            if shape[i] == pattern[j] or ((j == 0 or not too_many) and _alike(shape[i], pattern[j]))
+        ]
+        score = len(alike) + sum(shape[i] == pattern[j] for i, j in alike)
+        if score > best:
+            best = score
+            off = {*range(len(shape))} - {i for i, _ in alike}, {*range(len(pattern))} - {j for _, j in alike}
+    return off
+
+
+def _alike(size: int | str, want: int | str) -> bool:
+    return size == want or (isinstance(want, str) and want != "…")
+
+
+def pictured(error: E, *rows: tuple[str, ShapePattern, Collection[int]]) -> E:
+    """The error with shapes below its sentence: what each is of, and its axes to be marked.
+
+    It is a note, which tracebacks, notebooks and tests show and `str(error)`, and so the command line, leaves out.
+
+    >>> print(*pictured(ShapeError("…"), ("x", (5, 3), {1}), ("w", (4, 2), {0})).__notes__, sep="\\n")
+        x  (5, 3)
+               ^
+        w  (4, 2)
+            ^
+    """
+    width = max(len(what) for what, *_ in rows)
+    for what, shape, off in rows:
+        letters = [f"{n} {AXES[n]}" for n in shape if n in AXES]
+        meaning = "   " + ", ".join(letters) if len(letters) > 1 else ""
+        error.add_note(f"    {what:<{width}}  {shape_text(shape)}{meaning}")
+        marks = "  ".join((" ", "^")[i in off] * len(str(n)) for i, n in enumerate(shape))
+        if off:
+            error.add_note(" " * (width + 7) + marks.rstrip())
+    return error
 
 
 def check_shape(who: str, what: str, shape: ShapePattern, expected: ShapePattern, remedy: str = "") -> None:
@@ -55,36 +117,17 @@ def check_shape(who: str, what: str, shape: ShapePattern, expected: ShapePattern
         ...
     clearprop.errors.ShapeError: layer 2, Dense(100): expected x of shape (N, 784), got (32, 28, 28, 1). \
 Put Flatten() before it.
+        expected x  (N, 784)
+                        ^^^
+        got x       (32, 28, 28, 1)
+                         ^^  ^^  ^
     """
     if not fits(shape, expected):
         text = f"{who}: expected {what} of shape {shape_text(expected)}, got {shape_text(shape)}."
-        raise ShapeError(f"{text} {remedy}".rstrip())
-
-
-def input_remedy(shape: Shape, wanted: Shape) -> str:
-    """What to do with an x of this shape, where (N, *wanted) is expected: the end of the sentence that refuses it.
-
-    >>> input_remedy((60, 3, 32, 32), (32, 32, 3))
-    'Its axes stand in another order: pass x.transpose(0, 2, 3, 1).'
-    """
-    n, one = len(shape), shape[1:]
-    if shape == wanted:
-        return "The batch axis is missing: pass x[None]."
-    if len(shape) == 2 and (shape[0],) == wanted:
-        return "Examples are rows: pass x.T."
-    if len(one) == len(wanted) > 1:  # to reshape these would mix pixels and channels
-        for axes in ((*range(2, n), 1), (n - 1, *range(1, n - 1))):
-            if tuple(shape[axis] for axis in axes) == wanted:
-                return f"Its axes stand in another order: pass x.transpose{(0, *axes)}."
-        if one[:-1] == wanted[:-1]:
-            return f"It has {one[-1]} channels: build the network with input_shape={shape_text(one)}."
-    elif n and prod(one) == prod(wanted):
-        remedy = f"Each example has as many numbers: pass x.reshape{shape_text((-1, *wanted))}"
-        if len(one) == 1 and len(wanted) == 3 and wanted[2] > 1:
-            planes = shape_text((-1, wanted[2], *wanted[:2]))
-            remedy += f", or if each channel lies together, x.reshape{planes}.transpose(0, 2, 3, 1)"
-        return f"{remedy}."
-    return "The shape is fixed by input_shape when the network is built."
+        ours, theirs = differing(shape, expected)
+        error = ShapeError(f"{text} {remedy}".rstrip())
+        error.remedy = remedy
+        raise pictured(error, (f"expected {what}", expected, theirs), (f"got {what}", shape, ours))
 
 
 def check_finite(who: str, what: str, x: Array, first: int = 0) -> None:

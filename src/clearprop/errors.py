@@ -8,6 +8,9 @@ class ClearpropError(Exception):
 class ShapeError(ClearpropError, ValueError):
     """An array, or a network, whose shapes do not fit together."""
 
+    remedy = ""  # how the sentence ends, while it is a guess from one shape alone
+    settled = False  # whether the layers around the place have been looked at, too
+
 
 class DataError(ClearpropError, ValueError):
     """Data that cannot be used as given: a broken file, labels out of range, NaN, wrong kind of target."""

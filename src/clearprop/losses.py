@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from clearprop.arrays import Array, Shape, check_finite, check_shape, shape_text
+from clearprop.arrays import Array, Shape, check_finite, check_shape, pictured, shape_text
 from clearprop.errors import ConfigError, DataError, ShapeError
 from clearprop.kernels import losses as k
 from clearprop.kernels.activations import sigmoid_forward, softmax_forward
+from clearprop.layers import remedies
 from clearprop.names import check_count, check_number, unknown
 
 Targets = Literal["labels or rows", "labels", "shares", "numbers", "counts"]
@@ -98,21 +99,17 @@ class Loss:
             check_shape(who, "class_weights", np.shape(weights), (classes,), "One weight for each class.")
         if y.ndim == 2 and y.shape[1] == classes and classes > 1:
             if self.targets == "labels":
-                raise DataError(
+                error = DataError(
                     f"{who}: {self.name} wants labels of shape (N,), got rows of shape {shape_text(y.shape)}. "
                     "If they are one-hot, pass y.argmax(axis=1)."
                 )
+                raise pictured(error, ("wanted y", ("N",), ()), ("got y", y.shape, {1}))
             return _distributions(y.astype(dtype, copy=False), self.name, who, first)
         if y.ndim == 2 and y.shape[1] == 1:
             y = y[:, 0]
-        check_shape(
-            who,
-            "y",
-            y.shape,
-            ("N",),
-            f"{self.name} takes labels (N,)"
-            + ("." if self.targets == "labels" else f" or rows of probabilities (N, {classes})."),
-        )
+        rows = "" if self.targets == "labels" else f" or rows of probabilities (N, {classes})"
+        remedy = f"{self.name} takes labels (N,){rows}. {remedies.units_remedy(y, rows)}".rstrip()
+        check_shape(who, "y", y.shape, ("N",), remedy)
         return _in_range(y, classes, who, first)
 
     def _places(self, y: Array, output_shape: Shape, dtype: np.dtype[Any], who: str, first: int) -> Array:
@@ -132,19 +129,20 @@ class Loss:
     def _rows(self, y: Array, output_shape: Shape, dtype: np.dtype[Any], who: str, first: int) -> Array:
         if y.ndim == 1 and output_shape == (1,):
             y = y[:, None]
-        if y.ndim == 1:
-            raise DataError(
+        if y.ndim == len(output_shape) == 1:
+            error = DataError(
                 f"{who}: {self.name} wants targets of shape {shape_text(('N', *output_shape))}, got labels of shape "
-                f"{shape_text(y.shape)}. Pass one_hot(y, {output_shape[0]}), or take the loss softmax_cross_entropy."
+                f"{shape_text(y.shape)}. {remedies.numbers_remedy(y, output_shape)}"
             )
-        check_shape(
-            who, "y", y.shape, ("N", *output_shape), "Targets have the shape of the network's output."
-        )
+            raise pictured(error, ("wanted y", ("N", *output_shape), {1}), ("got y", y.shape, ()))
+        targets = f"Targets have the shape of the network's output. {remedies.numbers_remedy(y, output_shape)}".rstrip()
+        check_shape(who, "y", y.shape, ("N", *output_shape), targets)
         low, high = {"shares": (0, 1), "counts": (0, np.inf)}.get(self.targets, (-np.inf, np.inf))
         if ((y < low) | (y > high)).any():
             row = int(np.argwhere((y < low) | (y > high))[0][0])
             raise DataError(
-                f"{who}: {self.name} wants targets from {low} to {high}, got {y[row]} in row {first + row}."
+                f"{who}: {self.name} wants targets from {low} to {high}, got {y[row]} in row {first + row}. "
+                f"{remedies.range_remedy(y, high)}"
             )
         return y.astype(dtype, copy=False)
 
@@ -160,9 +158,11 @@ class Loss:
 def check_length(shape: Shape, n: int, who: str) -> None:
     """Refuse a y of another length than x."""
     if not shape or shape[0] != n:
-        raise ShapeError(
-            f"{who}: expected one row of y for each of the {n} rows of x, got y of shape {shape_text(shape)}."
+        error = ShapeError(
+            f"{who}: expected one row of y for each of the {n} rows of x, got y of shape {shape_text(shape)}. "
+            f"{remedies.length_remedy(shape, n)}"
         )
+        raise pictured(error, ("x", (n, "…"), {0}), ("y", shape, {0}))
 
 
 def _distributions(rows: Array, name: str, who: str, first: int) -> Array:
@@ -170,7 +170,8 @@ def _distributions(rows: Array, name: str, who: str, first: int) -> Array:
     if off.any():
         row = int(np.argmax(off))
         raise DataError(
-            f"{who}: {name} wants rows of probabilities that sum to 1, got {rows[row]} in row {first + row}."
+            f"{who}: {name} wants rows of probabilities that sum to 1, got {rows[row]} in row {first + row}. "
+            f"{remedies.rows_remedy(rows)}"
         )
     return rows
 
@@ -187,16 +188,9 @@ def _in_range(y: Array, classes: int, who: str, first: int = 0) -> Array:
         )
     if len(labels) and (labels.min() < 0 or labels.max() >= classes):
         row = int(np.argmax((labels < 0) | (labels >= classes)))
-        from_one = labels.min() == 1 and labels.max() == classes
-        remedy = (
-            "They seem to start at 1: pass y - 1."
-            if from_one
-            else f"For this y the last layer needs {int(labels.max()) + 1} units."
-            if labels.min() >= 0
-            else "Labels count from 0."
-        )
         raise DataError(
-            f"{who}: expected labels from 0 to {classes - 1}, got {labels[row]} in row {first + row}. {remedy}"
+            f"{who}: expected labels from 0 to {classes - 1}, got {labels[row]} in row {first + row}. "
+            f"{remedies.from_zero_remedy(labels, classes)}"
         )
     return labels
 

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from clearprop.arrays import Array, Shape, as_dtype, check_finite, check_shape, input_remedy, shape_text
+from clearprop.arrays import Array, Shape, as_dtype, check_finite, check_shape, shape_text
 from clearprop.batches import Rows, epoch_rows
 from clearprop.errors import ConfigError, DataError, ShapeError
 from clearprop.layers import Activation, Layer
+from clearprop.layers.calls import in_a_sentence
+from clearprop.layers.remedies import array_remedy, check_channels_last, check_rows, next_shape
 from clearprop.losses import predict_from, probabilities_from
 from clearprop.names import check_count
 from clearprop.params import Layout, by_number, numbered
@@ -62,6 +64,7 @@ class Sequential:
     (203, (1,))
     """
 
+    @in_a_sentence
     def __init__(
         self,
         layers: Sequence[Layer],
@@ -142,6 +145,9 @@ class Sequential:
 
     def backward(self, dy: Array, caches: Sequence[Any], need_dx: bool = False) -> Array | None:
         """Write `grads`, from dy in the scores' shape and the forward pass's caches; dx if it is needed."""
+        if dy.shape[1:] != self.output_shape:
+            remedy = array_remedy("dy", dy.shape, self.output_shape) or "It has the shape of the scores."
+            check_shape("backward", "dy", dy.shape, ("N", *self.output_shape), remedy)
         first = 0 if need_dx else self._first_with_params
         dx: Array | None = dy
         for i in range(len(self.layers) - 1, first - 1, -1):
@@ -239,9 +245,26 @@ class Sequential:
         """Where the weights lie in `params`, the biases left out: what is penalised or decays."""
         return [span for name, span in self.layout.spans.items() if name.rpartition(".")[2] in ("w", "u")]
 
-    def summary(self, batch_size: int = 1) -> str:
-        """A table of shapes, parameters, multiply-adds and memory, before any data exists."""
-        return summary_table(self.layers, self.shapes, self.layout, self.dtype, batch_size)
+    def summary(self, x_shape: Sequence[int] | Array | None = None, batch_size: int = 1) -> str:
+        """A table of shapes, parameters, one example's multiply-adds, and memory, before any data exists.
+
+        Parameters
+        ----------
+        x_shape : tuple of int, or array, optional
+            Shape (N, *input_shape) of the x that is to go in, or that x; by default N stands for any number.
+        batch_size : int
+            How many examples' activations are counted, where x_shape does not say it.
+
+        Raises
+        ------
+        ShapeError
+            If such an x cannot go in.
+        """
+        shape = tuple(x_shape) if isinstance(x_shape, Sequence) else np.shape(x_shape)  # type: ignore[arg-type]
+        if x_shape is not None and shape[1:] != self.input_shape:
+            self.refuse(shape, f"summary, layer 0, {self.layers[0]}")
+        n = "N" if x_shape is None else shape[0]
+        return summary_table(self.layers, self.shapes, self.layout, self.dtype, n, batch_size)
 
     def replica(self, grads: Array) -> Self:
         """The same parameters, with gradients that go into the vector `grads` of shape (P,), and buffers of its own."""
@@ -304,14 +327,19 @@ class Sequential:
 
     def refuse(self, shape: Shape, who: str = "") -> None:
         """Say why x of this shape cannot go in, with the remedy that fits; `who` opens the sentence."""
-        remedy = input_remedy(shape, self.input_shape)
-        check_shape(who or f"layer 0, {self.layers[0]}", "x", shape, ("N", *self.input_shape), remedy)
+        check_rows(who or f"layer 0, {self.layers[0]}", shape, self.layers[0], self.input_shape)
 
 
 def _as_shape(shape: Any) -> Shape:
     if not isinstance(shape, Sequence) or isinstance(shape, str) or not shape:
         raise ShapeError(
             f"Sequential: expected input_shape to be a tuple of one example's sizes, such as (784,), got {shape!r}."
+            + f" Write ({shape},)." * isinstance(shape, int)
+        )
+    if shape[0] in (None, -1) and len(shape) > 1:
+        one = shape_text(shape[1:])
+        raise ShapeError(
+            f"Sequential: expected one example's input_shape, got {tuple(shape)}. Leave the batch axis out: {one}."
         )
     return tuple(check_count("Sequential", "input_shape", n) for n in shape)
 
@@ -337,21 +365,11 @@ def plan(layers: Any, input_shape: Shape) -> Plan:
     shapes = [input_shape]
     for i, layer in enumerate(expanded):
         if shapes[-1] == input_shape and any(part.on_images for part in layer.parts()):
-            _check_channels_last(f"layer {i}, {layer}", input_shape)
-        shapes.append(layer.output_shape(shapes[-1], f"layer {i}, {layer}"))
+            check_channels_last(f"layer {i}, {layer}", input_shape)
+        shapes.append(next_shape(expanded, shapes, "layer"))
     params = [layer.param_shapes(shape) for layer, shape in zip(expanded, shapes[:-1], strict=True)]
     buffers = [layer.buffer_shapes(shape) for layer, shape in zip(expanded, shapes[:-1], strict=True)]
     return Plan(expanded, shapes, Layout(numbered(params)), Layout(numbered(buffers)))
-
-
-def _check_channels_last(who: str, shape: Shape) -> None:
-    """Refuse images with their channels in front: a convolution would take rows for channels, and train."""
-    if len(shape) == 3 and shape[0] in (1, 3) and shape[1] == shape[2] > 7:
-        last = shape_text((*shape[1:], shape[0]))
-        raise ShapeError(
-            f"{who}: expected input_shape to be (H, W, C), with the channels last, got {shape_text(shape)}. "
-            f"Take input_shape={last} and x.transpose(0, 2, 3, 1)."
-        )
 
 
 def _expand(layers: Any) -> list[Layer]:

@@ -1,6 +1,6 @@
 """Names and settings that users write: looked up, built from and refused in one wording."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from inspect import Parameter, signature
 from math import isfinite
@@ -25,13 +25,18 @@ ELSEWHERE = {
     "log_loss": "softmax_cross_entropy", "learning_rate": "lr", "linear_layer": "Dense", "fullyconnected": "Dense",
     "rnn": "Elman", "simplernn": "Elman",
     "units": "filters", "out_features": "units filters", "out_channels": "filters units", "p": "rate",
+    "hidden_size": "units", "num_units": "units", "output_dim": "units", "embedding_dim": "units",
+    "num_embeddings": "vocabulary", "input_dim": "vocabulary", "num_groups": "groups", "epsilon": "eps",
+    "nonlinearity": "activation", "axis": "axes",
     "kernel_size": "kernel window", "pool_size": "window", "kernel_initializer": "init", "weight_init": "init",
     "batchnormalization": "BatchNorm", "adaptiveavgpool2d": "GlobalAvgPool", "add": "Residual", "skip": "Residual",
     **dict.fromkeys(("relu", "tanh", "sigmoid", "softmax", "gelu", "elu", "leakyrelu"), "Activation"),
 }  # fmt: skip
 
 # What other libraries ask for, and the shape that comes in tells here.
-TOLD_BY_SHAPE = ("in_channels", "in_features", "num_features", "input_dim", "input_size", "input_shape")
+TOLD_BY_SHAPE = (
+    "in_channels", "in_features", "num_features", "num_channels", "input_dim", "input_size", "input_shape",
+)  # fmt: skip
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -50,6 +55,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return by_lower[matches[0]] if matches else ""
 
 
+def told_by_shape(name: str, near: str) -> bool:
+    """Whether what comes in tells this setting here, and so no setting that is near to it."""
+    return name in TOLD_BY_SHAPE and near not in ELSEWHERE.get(name, "").split()
+
+
 def unknown(who: str, what: str, name: object, known: Iterable[str]) -> ConfigError:
     """The error for a name that is not among the known ones; the caller raises it.
 
@@ -61,7 +71,7 @@ def unknown(who: str, what: str, name: object, known: Iterable[str]) -> ConfigEr
     names = sorted(known)
     near = nearest(str(name), names)
     hint = f" Did you mean {near!r}?" if near else ""
-    if what == "setting" and name in TOLD_BY_SHAPE:
+    if what == "setting" and told_by_shape(str(name), near):
         hint = " It follows from what comes in: leave it out."
     return ConfigError(f"{who}: unknown {what} {name!r}.{hint} Known: {', '.join(names) or 'none'}.")
 
@@ -96,14 +106,25 @@ def build(who: str, spec: str | Mapping[str, Any], known: Mapping[str, Callable[
         raise ConfigError(f"{who}: expected a 'name' among the settings, got {sorted(settings)}.")
     if not isinstance(name, str) or name not in known:
         raise unknown(who, "name", name, known)
-    taken = signature(known[name]).parameters
+    check_settings(f"{who} {name!r}", known[name], (), settings)
+    return known[name](**settings)
+
+
+def check_settings(
+    who: str, made: Callable[..., Any], args: Sequence[Any], settings: Mapping[str, Any]
+) -> None:
+    """Refuse settings that a callable does not know, and ones that it needs and does not get."""
+    taken = signature(made).parameters
     for setting in settings:
         if setting not in taken:
-            raise unknown(f"{who} {name!r}", "setting", setting, taken)
-    missing = [k for k, p in taken.items() if p.default is Parameter.empty and k not in settings]
+            raise unknown(who, "setting", setting, taken)
+    needed = [name for name, p in taken.items() if p.default is Parameter.empty]
+    missing = [name for name in needed[len(args) :] if name not in settings]
     if missing:
-        raise ConfigError(f"{who} {name!r}: expected the setting {missing[0]!r}, got none. Write its value.")
-    return known[name](**settings)
+        raise ConfigError(
+            f"{who}: expected the setting {missing[0]!r}, got none. Write its value. "
+            f"Settings: {', '.join(sorted(taken))}."
+        )
 
 
 def check_number(

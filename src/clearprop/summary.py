@@ -25,18 +25,24 @@ def bytes_text(n: float) -> str:
 
 
 def summary_table(
-    layers: Sequence[Layer], shapes: Sequence[Shape], layout: Layout, dtype: np.dtype[Any], batch_size: int
+    layers: Sequence[Layer],
+    shapes: Sequence[Shape],
+    layout: Layout,
+    dtype: np.dtype[Any],
+    n: int | str = "N",
+    batch_size: int = 1,
 ) -> str:
     """Layers with output shape, parameters and multiply-adds; below them what a training step keeps in memory."""
     head = ("layer", "output", "parameters", "multiply-adds")
-    rows = [("input", shape_text(("N", *shapes[0])), "", "")]
+    batch_size = n if isinstance(n, int) else batch_size
+    rows = [("input", shape_text((n, *shapes[0])), "", "")]
     leaves = []
     for i, (layer, shape) in enumerate(zip(layers, shapes[:-1], strict=True)):
         inside = list(layer.leaves(shape))
         leaves += inside
-        rows.append(_row(f"{i} {layer}", layer, shape))
+        rows.append(_row(f"{i} {layer}", layer, shape, n))
         if inside != [(layer, shape)]:
-            rows += [_row(f"    {leaf}", leaf, at) for leaf, at in inside]
+            rows += [_row(f"    {leaf}", leaf, at, n) for leaf, at in inside]
     work = sum(layer.multiply_adds(shape) for layer, shape in zip(layers, shapes[:-1], strict=True))
     total = ("total", "", f"{layout.size:,}", f"{work:,}")
     widths = [max(len(row[c]) for row in (head, *rows, total)) for c in range(4)]
@@ -63,8 +69,8 @@ def summary_table(
     )
 
 
-def _row(name: str, layer: Layer, input_shape: Shape) -> tuple[str, str, str, str]:
+def _row(name: str, layer: Layer, input_shape: Shape, n: int | str) -> tuple[str, str, str, str]:
     count = sum(prod(shape) for shape in layer.param_shapes(input_shape).values())
     work = layer.multiply_adds(input_shape)
-    output = shape_text(("N", *layer.output_shape(input_shape, name)))
+    output = shape_text((n, *layer.output_shape(input_shape, name)))
     return name, output, f"{count:,}" if count else "", f"{work:,}" if work else ""

@@ -182,7 +182,10 @@ def _check_last_batch(model: Sequential, n: int, batch_size: int, drop_last: boo
 
 def _set(model: Sequential, loss: Loss, data: Any, who: str) -> tuple[Examples, Examples]:
     if not isinstance(data, tuple | list) or len(data) != 2:
-        raise ConfigError(f"{who}: expected a pair of arrays (x, y), got {type(data).__name__}.")
+        of = f" of {len(data)}" if isinstance(data, tuple | list) else ""
+        raise ConfigError(
+            f"{who}: expected a pair of arrays (x, y), got {type(data).__name__}{of}. Pass (x_val, y_val)."
+        )
     return prepare_set(model, loss, data[0], data[1], who)
 
 

@@ -138,7 +138,7 @@ def test_settings_that_are_refused(make, words):
 def test_what_is_no_image_is_refused(layer):
     with pytest.raises(
         ShapeError,
-        match=r"expected x of shape \(N, H, W, C\), got \(N, 784\)\. Put Reshape\(\(H, W, C\)\) before it",
+        match=r"expected x of shape \(N, H, W, C\), got \(N, 784\)\. Put Reshape\(\(28, 28, 1\)\) before it",
     ):
         Sequential([layer], (784,))
     with pytest.raises(ShapeError, match=r"got \(N, 28, 28\)\. Put Reshape\(\(28, 28, 1\)\) before it\."):

@@ -51,7 +51,7 @@ def test_settings_are_checked(kind, settings, words):
         (
             cp.Conv2D(8, 3),
             (784,),
-            r"of shape \(N, H, W, C\), got \(N, 784\)\. Put Reshape\(\(H, W, C\)\) before it",
+            r"of shape \(N, H, W, C\), got \(N, 784\)\. Put Reshape\(\(28, 28, 1\)\) before it",
         ),
         (cp.ConvTranspose2D(8, 3), (8, 8), r"of shape \(N, H, W, C\), got \(N, 8, 8\)\. Put Reshape"),
         (cp.Conv1D(8, 3), (50,), r"of shape \(N, T, C\), got \(N, 50\)\. Put Reshape\(\(50, 1\)\) before it"),
@@ -161,7 +161,7 @@ def refusals(model, shape):
             (5, 144),
             "x.reshape(-1, 8, 6, 3), or if each channel lies together, x.reshape(-1, 3, 8, 6).transpose(0, 2, 3, 1).",
         ),
-        ([cp.Conv2D(4, 3)], (8, 8, 3), (5, 16, 4, 3), "The shape is fixed by input_shape when the network is built."),
+        ([cp.Conv2D(4, 3)], (8, 8, 3), (5, 16, 4, 3), "is built: for this x, input_shape=(16, 4, 3)."),
         ([cp.Conv2D(4, 3)], (8, 8, 3), (8, 8, 3), "The batch axis is missing: pass x[None]."),
     ],
 )  # fmt: skip

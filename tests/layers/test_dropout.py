@@ -75,8 +75,8 @@ def test_whole_channels_are_dropped(shape):
 def test_numbers_of_a_row_are_no_channels():
     with pytest.raises(
         ShapeError,
-        match=r"layer 0, Dropout\(0\.5, channels=True\): expected x of shape \(N, …, C\), of which whole channels can "
-        r"be dropped, got \(N, 8\)\. Leave channels out\.",
+        match=r"layer 0, Dropout\(0\.5, channels=True\): expected x of shape \(N, …, C\), "
+        r"got \(N, 8\)\. Leave channels out\.",
     ):
         Sequential([Dropout(0.5, channels=True)], (8,))
     assert Dropout(0.5).output_shape((8,), "") == (8,)

@@ -303,13 +303,13 @@ def test_whole_numbers_and_flags():
             cp.LayerNorm(),
             (6, 1),
             r"layer 0, LayerNorm\(\): expected at least 2 numbers to normalize together, got 1, with x of shape "
-            r"\(N, 6, 1\)\. Normalize over more axes\.",
+            r"\(N, 6, 1\)\. Normalize over more axes: LayerNorm\(axes=2\)\.",
         ),
         (
             cp.LayerNorm(axes=3),
             (6, 4),
             r"layer 0, LayerNorm\(axes=3\): expected x to have at least 3 axes beside the batch, got x of shape "
-            r"\(N, 6, 4\)\. Normalize over fewer axes\.",
+            r"\(N, 6, 4\)\. Normalize over fewer axes: LayerNorm\(axes=2\)\.",
         ),
     ],
     ids=str,

@@ -209,8 +209,8 @@ def test_settings_that_are_refused(make, words):
         (
             GlobalAvgPool(),
             (8,),
-            r"layer 0, GlobalAvgPool\(\): expected x of shape \(N, …, C\), with places between its examples and its "
-            r"channels, got \(N, 8\)\. Leave it out: there is nothing to pool\.",
+            r"layer 0, GlobalAvgPool\(\): expected x of shape \(N, …, C\), "
+            r"got \(N, 8\)\. Leave it out: there is nothing to pool\.",
         ),
         (GlobalMaxPool(), (8,), r"layer 0, GlobalMaxPool\(\): expected x of shape \(N, …, C\)"),
     ],

@@ -138,9 +138,14 @@ def test_sentences():
         (
             (784,),
             2,
-            r"of shape .* got \(N, 784\)\. Put Reshape\(\(H, W, C\)\) before it, with H · W · C = 784\.",
+            r"of shape .* got \(N, 784\)\. Put Reshape\(\(28, 28, 1\)\) before it\.",
         ),
         ((50,), 1, r"of shape \(N, T, C\), got \(N, 50\)\. Put Reshape\(\(50, 1\)\) before it"),
+        (
+            (75,),
+            2,
+            r"of shape .* got \(N, 75\)\. Put Reshape\(\(H, W, C\)\) before it, with H · W · C = 75\.",
+        ),
         ((28, 28, 1), 1, r"of shape \(N, T, C\), got \(N, 28, 28, 1\)\. Channels come last"),
     ],
 )

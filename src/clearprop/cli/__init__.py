@@ -10,6 +10,9 @@ from rich.markup import escape
 import clearprop
 from clearprop.cli import course, data
 from clearprop.cli.check import check
+from clearprop.cli.doctor import doctor
+from clearprop.cli.explain import explain
+from clearprop.cli.report import compare_runs, report
 from clearprop.cli.runs import eval_run, predict, presets, runs
 from clearprop.cli.train import train
 from clearprop.errors import ClearpropError
@@ -43,7 +46,11 @@ app.command()(presets)
 app.command()(runs)
 app.command("eval")(eval_run)
 app.command()(predict)
+app.command()(report)
+app.command("compare")(compare_runs)
 app.command()(check)
+app.command()(doctor)
+app.command()(explain)
 app.add_typer(data.app, name="data")
 app.add_typer(course.app, name="course")
 

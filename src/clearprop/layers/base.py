@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from clearprop.arrays import Array, Shape
+from clearprop.layers.calls import in_a_sentence
 
 
 class Layer(ABC):
@@ -34,6 +35,15 @@ class Layer(ABC):
     on_images: ClassVar[bool] = False
     over_batch: bool = False
     total: Callable[[Array], Array] = staticmethod(lambda sums: sums)
+
+    @in_a_sentence
+    def __init__(self) -> None:
+        """Without settings."""
+        return
+
+    def __init_subclass__(cls) -> None:
+        if "__init__" in vars(cls):
+            cls.__init__ = in_a_sentence(cls.__init__)  # type: ignore[method-assign]
 
     _bound: Mapping[str, Array] = MappingProxyType({})  # the views, which a copy gets from its own network
 

@@ -2,12 +2,12 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from math import prod
+from math import gcd, prod
 from typing import Any, Self, cast
 
 import numpy as np
 
-from clearprop.arrays import Array, Shape
+from clearprop.arrays import Array, Shape, pictured
 from clearprop.errors import ConfigError, ShapeError
 from clearprop.init import Initializer, fans, make_initializer
 from clearprop.kernels.conv import (
@@ -28,6 +28,7 @@ from clearprop.layers.windows import (
     Pairs,
     check_padding,
     check_spatial,
+    divisors,
     output_sizes,
     pad_pairs,
     plain_padding,
@@ -122,10 +123,12 @@ class _Conv(Layer):
         """Refuse what is no image, or has channels that the groups do not divide."""
         check_spatial(who, input_shape, self.axes)
         if input_shape[-1] % self.groups:
-            raise ShapeError(
+            error = ShapeError(
                 f"{who}: expected groups to divide the channels, got {self.groups} groups of {input_shape[-1]} "
-                "channels. Take a number of groups that divides both channels and filters."
+                "channels. Take a number of groups that divides both channels and filters: "
+                f"{divisors(gcd(input_shape[-1], self.filters))}."
             )
+            raise pictured(error, ("x", ("N", *input_shape), {len(input_shape)}))
 
     def output_shape(self, input_shape: Shape, who: str) -> Shape:
         self.check(input_shape, who)

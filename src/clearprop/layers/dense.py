@@ -16,7 +16,7 @@ RECTIFIERS = ("relu", "leaky_relu", "elu", "swish", "gelu", "gelu_tanh", "softpl
 
 
 class Dense(Layer):
-    """y = x w + b, fully connected.
+    """y = x w + b, fully connected: x (N, D), w (D, M), b (M,) -> (N, M).
 
     Parameters
     ----------

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from clearprop.arrays import Array, Shape, shape_text
-from clearprop.errors import ConfigError, ShapeError
+from clearprop.arrays import Array, Shape, check_shape
+from clearprop.errors import ConfigError
 from clearprop.kernels.dropout import dropout_backward, dropout_forward
 from clearprop.layers.base import Layer
 from clearprop.names import check_number
@@ -51,11 +51,8 @@ class Dropout(Layer):
         return {"rate": self.rate} | ({"channels": True} if self.channels else {})
 
     def output_shape(self, input_shape: Shape, who: str) -> Shape:
-        if self.channels and len(input_shape) < 2:
-            raise ShapeError(
-                f"{who}: expected x of shape (N, …, C), of which whole channels can be dropped, got "
-                f"{shape_text(('N', *input_shape))}. Leave channels out."
-            )
+        if self.channels:  # without places each is a single number
+            check_shape(who, "x", ("N", *input_shape), ("N", "…", "C"), "Leave channels out.")
         return input_shape
 
     def draw_noise(self, shape: Shape, rng: np.random.Generator, dtype: np.dtype[Any]) -> Array:

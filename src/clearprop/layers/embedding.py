@@ -85,7 +85,9 @@ class Embedding(Layer):
         if wrong.any():
             at = tuple(int(i) for i in np.argwhere(wrong)[0])
             place = ", ".join(map(str, (at[0] + first, *at[1:])))
+            size = int(tokens.max()) + 1
+            write = f": Embedding({size}, {self.units})" if (tokens == x).all() and tokens.min() >= 0 else ""
             raise DataError(
                 f"{who}: expected x to hold whole numbers from 0 to {self.vocabulary - 1}, got {x[at]:g} at "
-                f"x[{place}]. Number the words from 0, and give the vocabulary's size."
+                f"x[{place}]. Number the words from 0, and give the vocabulary's size{write}."
             )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from clearprop.arrays import Array, Shape, shape_text
+from clearprop.arrays import Array, Shape, pictured, shape_text
 from clearprop.errors import ConfigError, DataError, ShapeError
 from clearprop.kernels.norm import (
     BatchNormCache,
@@ -23,6 +23,7 @@ from clearprop.kernels.norm import (
     layer_norm_forward,
 )
 from clearprop.layers.base import Layer
+from clearprop.layers.windows import divisors
 from clearprop.names import check_count, check_number
 
 
@@ -175,11 +176,14 @@ class LayerNorm(Normalization):
 
     def output_shape(self, input_shape: Shape, who: str) -> Shape:
         if self.axes > len(input_shape):
-            raise ShapeError(
+            error = ShapeError(
                 f"{who}: expected x to have at least {self.axes} axes beside the batch, got x of shape "
-                f"{shape_text(('N', *input_shape))}. Normalize over fewer axes."
+                f"{shape_text(('N', *input_shape))}. Normalize over fewer axes: LayerNorm(axes={len(input_shape)})."
             )
-        _check_several(who, prod(input_shape[-self.axes :]), input_shape, "Normalize over more axes.")
+            raise pictured(error, ("x", ("N", *input_shape), {*range(1, len(input_shape) + 1)}))
+        several = [k for k in range(1, len(input_shape) + 1) if prod(input_shape[-k:]) > 1]
+        remedy = f"Normalize over more axes: LayerNorm(axes={several[0]})." if several else "Leave it out."
+        _check_several(who, prod(input_shape[-self.axes :]), input_shape, remedy)
         return input_shape
 
     def param_shapes(self, input_shape: Shape) -> dict[str, Shape]:
@@ -223,11 +227,12 @@ class GroupNorm(Normalization):
     def output_shape(self, input_shape: Shape, who: str) -> Shape:
         channels = input_shape[-1]
         if channels % self.groups:
-            raise ShapeError(
+            error = ShapeError(
                 f"{who}: expected groups to divide the {channels} channels of x, of shape "
                 f"{shape_text(('N', *input_shape))}, got {self.groups}. "
-                f"Take one of {', '.join(str(n) for n in range(1, channels + 1) if channels % n == 0)}."
+                f"Take one of {divisors(channels)}."
             )
+            raise pictured(error, ("x", ("N", *input_shape), {len(input_shape)}))
         _check_several(who, prod(input_shape) // self.groups, input_shape, "Take fewer groups.")
         return input_shape
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
-from clearprop.arrays import Array, Shape, shape_text
-from clearprop.errors import ConfigError, ShapeError
+from clearprop.arrays import Array, Shape, check_shape
+from clearprop.errors import ConfigError
 from clearprop.kernels.pool import (
     AvgPoolCache,
     MaxPoolCache,
@@ -282,11 +282,10 @@ class GlobalMaxPool(Layer):
 
 
 def _channels(input_shape: Shape, who: str) -> Shape:
-    if len(input_shape) < 2:
-        raise ShapeError(
-            f"{who}: expected x of shape (N, …, C), with places between its examples and its channels, got "
-            f"{shape_text(('N', *input_shape))}. Leave it out: there is nothing to pool."
-        )
+    check_shape(
+        who, "x", ("N", *input_shape), ("N", "…", "C"),
+        "Leave it out: there is nothing to pool.",
+    )  # fmt: skip
     return input_shape[-1:]
 
 

@@ -25,6 +25,7 @@ from clearprop.kernels.lstm import LSTMCache, lstm_backward, lstm_forward
 from clearprop.layers.activation import ACTIVATIONS
 from clearprop.layers.base import Layer
 from clearprop.layers.dense import RECTIFIERS
+from clearprop.layers.windows import put_before
 from clearprop.names import check_count, check_number, unknown
 
 Init = str | Mapping[str, Any] | Initializer
@@ -75,12 +76,14 @@ class Recurrent(Layer):
         )
 
     def output_shape(self, input_shape: Shape, who: str) -> Shape:
-        remedy = (
-            "A recurrent layer before it needs return_sequences=True; for one number at each time step put "
-            f"Reshape({(*input_shape, 1)}) before it."
-            if len(input_shape) == 1
-            else "One example has T time steps of D numbers."
-        )
+        remedy = put_before(input_shape, ("T", "D"))
+        if len(input_shape) == 1:
+            remedy = (
+                "A recurrent layer before it needs return_sequences=True; for one number at each time step "
+                f"{remedy[0].lower()}{remedy[1:]}"
+            )
+        else:
+            remedy = f"One example has T time steps of D numbers. {remedy}".rstrip()
         check_shape(who, "x", ("N", *input_shape), ("N", "T", "D"), remedy)
         if input_shape[0] == 0:
             raise ShapeError(
@@ -112,7 +115,7 @@ class Recurrent(Layer):
 
 
 class Elman(Recurrent):
-    """h = f(x w + h u + b) at every time step, fully connected (Elman 1990).
+    """h = f(x w + h u + b) at every time step, fully connected: (N, T, D) -> (N, H) or (N, T, H); Elman (1990).
 
     Parameters
     ----------
@@ -181,8 +184,9 @@ class Elman(Recurrent):
 
 
 class LSTM(Recurrent):
-    """Long short-term memory (Hochreiter & Schmidhuber 1997), with a forget gate (Gers, Schmidhuber & Cummins 2000).
+    """Long short-term memory: (N, T, D) -> (N, H) or (N, T, H); Hochreiter & Schmidhuber (1997).
 
+    It has a forget gate (Gers, Schmidhuber & Cummins 2000).
     The columns of w, u and b are those of the input gate, the forget gate, the cell's input and the output gate, as
     in PyTorch and Keras.
 
@@ -240,7 +244,7 @@ class LSTM(Recurrent):
 
 
 class GRU(Recurrent):
-    """Gated recurrent unit (Cho et al. 2014).
+    """Gated recurrent unit: (N, T, D) -> (N, H) or (N, T, H); Cho et al. (2014).
 
     The columns of w, u and b are those of the reset gate, the update gate and the candidate, as in PyTorch.
 

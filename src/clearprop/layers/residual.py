@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from clearprop.arrays import Array, Shape, shape_text
+from clearprop.arrays import Array, Shape, differing, pictured, shape_text
 from clearprop.errors import ConfigError, ShapeError
 from clearprop.layers.base import Layer
+from clearprop.layers.remedies import next_shape
 from clearprop.layers.spec import layer_from, layer_spec
 from clearprop.params import by_number, numbered
 
@@ -90,12 +91,15 @@ class Residual(Layer):
         y = _shapes(self.layers, input_shape, who)[-1]
         past = _shapes(self.shortcut, input_shape, f"{who}, shortcut")[-1]
         if y != past:
-            halved = y[:-1] == tuple(-(-n // 2) for n in input_shape[:-1])
-            way = f"Conv{len(y) - 1}D({y[-1]}, 1{', stride=2' if halved else ''})"
-            raise ShapeError(
+            same = " (padding='same' keeps an image's size)" if len(y) > 1 else ""
+            error = ShapeError(
                 f"{who}: expected the layers to give the shape {shape_text(past)} that is added to theirs, "
-                f"got {shape_text(y)}. Change them (padding='same' keeps an image's size), or give a shortcut "
-                f"to that shape, such as [{way if len(y) > 1 else f'Dense({y[-1]})'}]."
+                f"got {shape_text(y)}. Change them{same}{_shortcut(input_shape, y)}."
+            )
+            raise pictured(
+                error,
+                ("shortcut" if self.shortcut else "x", ("N", *past), {i + 1 for i in differing(past, y)[0]}),
+                ("layers", ("N", *y), {i + 1 for i in differing(y, past)[0]}),
             )
         return y
 
@@ -148,9 +152,27 @@ class Residual(Layer):
 
 def _shapes(layers: Sequence[Layer], input_shape: Shape, who: str) -> list[Shape]:
     shapes = [input_shape]
-    for i, layer in enumerate(layers):
-        shapes.append(layer.output_shape(shapes[-1], f"{who}, its layer {i}, {layer}"))
+    for _ in layers:
+        shapes.append(next_shape(layers, shapes, f"{who}, its layer"))
     return shapes
+
+
+def _shortcut(input_shape: Shape, y: Shape) -> str:
+    """A layer that leads from one shape to the other, found by trying."""
+    ways = [{"type": "Dense", "units": y[-1]}]
+    if 1 < len(y) == len(input_shape) < 4:
+        conv: dict[str, Any] = {"type": f"Conv{len(y) - 1}D", "filters": y[-1]}
+        steps = [-(-n // max(m, 1)) for n, m in zip(input_shape, y[:-1], strict=False)]
+        window = [max(n - m + 1, 1) for n, m in zip(input_shape, y[:-1], strict=False)]
+        ways = [conv | {"kernel": 1, "stride": steps}, conv | {"kernel": window}]
+    for spec in ways:
+        layer = layer_from(spec, "")
+        try:
+            if layer.output_shape(input_shape, "") == y:
+                return f", or give a shortcut to that shape, such as [{layer}]"
+        except ShapeError:
+            pass
+    return ""
 
 
 def _forward(

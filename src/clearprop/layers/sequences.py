@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from clearprop.arrays import Array, Shape, shape_text
-from clearprop.errors import ConfigError, ShapeError
+from clearprop.arrays import Array, Shape, check_shape
+from clearprop.errors import ConfigError
 from clearprop.layers.base import Layer
 from clearprop.layers.recurrent import Recurrent
 from clearprop.layers.spec import layer_from, layer_spec
@@ -136,11 +136,7 @@ class TimeDistributed(Layer):
         yield from self.layer.parts()
 
     def output_shape(self, input_shape: Shape, who: str) -> Shape:
-        if len(input_shape) < 2:
-            raise ShapeError(
-                f"{who}: expected x of shape (N, T, …), a row or more at each time step, got "
-                f"{shape_text(('N', *input_shape))}. Leave TimeDistributed out."
-            )
+        check_shape(who, "x", ("N", *input_shape), ("N", "T", "…"), "Leave TimeDistributed out.")
         return (input_shape[0], *self.layer.output_shape(input_shape[1:], f"{who}, its layer {self.layer}"))
 
     def param_shapes(self, input_shape: Shape) -> dict[str, Shape]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from clearprop.arrays import Array, Shape, shape_text
+from clearprop.arrays import Array, Shape, pictured, shape_text
 from clearprop.errors import ConfigError, ShapeError
 from clearprop.layers.base import Layer
 from clearprop.names import check_count
@@ -61,10 +61,15 @@ class Reshape(Layer):
 
     def output_shape(self, input_shape: Shape, who: str) -> Shape:
         if prod(input_shape) != prod(self.shape):
-            raise ShapeError(
+            error = ShapeError(
                 f"{who}: expected {prod(self.shape)} numbers for each example, to fill {shape_text(self.shape)}, "
                 f"got x of shape {shape_text(('N', *input_shape))}, which has {prod(input_shape)}. "
-                "Give Reshape a shape with as many numbers."
+                f"Give Reshape a shape with as many numbers{_as_many(self.shape, prod(input_shape))}."
+            )
+            raise pictured(
+                error,
+                ("x", ("N", *input_shape), {*range(1, len(input_shape) + 1)}),
+                ("y", ("N", *self.shape), {*range(1, len(self.shape) + 1)}),
             )
         return self.shape
 
@@ -73,3 +78,14 @@ class Reshape(Layer):
 
     def backward(self, dy: Array, cache: Shape, need_dx: bool = True) -> Array:
         return dy.reshape(cache)
+
+
+def _as_many(shape: Shape, n: int) -> str:
+    """A shape with n numbers that is like this one: without its batch axis, or with one axis changed."""
+    if prod(shape[1:]) == n and len(shape) > 1:
+        return f" and no batch axis: Reshape({shape_text(shape[1:])})"
+    for i in reversed(range(len(shape))):
+        others = prod(shape[:i]) * prod(shape[i + 1 :])
+        if n % others == 0:
+            return f", such as Reshape({shape_text((*shape[:i], n // others, *shape[i + 1 :]))})"
+    return ""

@@ -1,11 +1,10 @@
 """Specs: a layer as plain values, for configurations, files, and layers that hold other layers."""
 
-from inspect import signature
 from typing import Any
 
 from clearprop.errors import ConfigError
 from clearprop.layers.base import Layer
-from clearprop.names import unknown
+from clearprop.names import check_settings, unknown
 
 
 def layer_spec(layer: Layer) -> dict[str, Any]:
@@ -31,11 +30,5 @@ def layer_from(spec: Any, who: str) -> Layer:
     kind = settings.pop("type")
     if kind not in LAYERS:
         raise unknown(who, "layer type", kind, LAYERS)
-    known = list(signature(LAYERS[kind]).parameters)
-    for key in settings:
-        if key not in known:
-            raise unknown(f"{who}, {kind}", "setting", key, known)
-    try:
-        return LAYERS[kind](**settings)
-    except TypeError as error:
-        raise ConfigError(f"{who}, {kind}: {error}. Settings: {', '.join(sorted(known))}.") from None
+    check_settings(f"{who}, {kind}", LAYERS[kind], (), settings)
+    return LAYERS[kind](**settings)

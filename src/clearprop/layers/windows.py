@@ -1,9 +1,10 @@
 """What convolution and pooling share: sizes, padding and output shapes of a window that slides over an input."""
 
 from collections.abc import Sequence
+from math import isqrt
 from typing import Any
 
-from clearprop.arrays import Shape, check_shape, shape_text
+from clearprop.arrays import Shape, check_shape, pictured, shape_text
 from clearprop.errors import ConfigError, ShapeError
 from clearprop.names import check_count, nearest
 
@@ -83,13 +84,26 @@ def output_sizes(
     """
     padded = tuple(n + a + b for n, (a, b) in zip(spatial, pads, strict=True))
     reach = tuple(d * (k - 1) + 1 for k, d in zip(window, dilation, strict=True))
-    if any(r > n for r, n in zip(reach, padded, strict=True)):
+    too_large = {i for i, (r, n) in enumerate(zip(reach, padded, strict=True)) if r > n}
+    if too_large:
         dilated = f" (with dilation {shape_text(dilation)})" if max(dilation) > 1 else ""
-        raise ShapeError(
+        error = ShapeError(
             f"{who}: expected a {what} no larger than what it slides over, {shape_text(padded)} with padding, "
             f"got {shape_text(reach)}{dilated}. Take a smaller {what}, or padding='same'."
         )
+        raise pictured(
+            error, ("x, padded", ("N", *padded, "C"), {i + 1 for i in too_large}), (what, reach, too_large)
+        )
     return tuple((n - r) // s + 1 for n, r, s in zip(padded, reach, stride, strict=True))
+
+
+def divisors(n: int) -> str:
+    """The numbers that divide n.
+
+    >>> divisors(6)
+    '1, 2, 3, 6'
+    """
+    return ", ".join(str(k) for k in range(1, n + 1) if n % k == 0)
 
 
 def plain_padding(padding: str | Pairs) -> Any:
@@ -105,14 +119,34 @@ def check_spatial(who: str, input_shape: Shape, axes: int) -> None:
         ...
     clearprop.errors.ShapeError: layer 0: expected x of shape (N, H, W, C), got (N, 28, 28). \
 Put Reshape((28, 28, 1)) before it.
+        expected x  (N, H, W, C)   N examples, H rows, W columns, C channels
+                              ^
+        got x       (N, 28, 28)
     """
     pattern = ("N", "H", "W", "C") if axes == 2 else ("N", "T", "C")
-    remedy = "Channels come last."
-    if len(input_shape) == axes:  # they are missing
-        remedy = f"Put Reshape({(*input_shape, 1)}) before it."
-    elif len(input_shape) == 1:
-        remedy = f"Put Reshape((H, W, C)) before it, with H · W · C = {input_shape[0]}."
+    remedy = put_before(input_shape, pattern[1:]) or "Channels come last."
+    if axes == 1 and len(input_shape) == 3:
+        remedy = f"Channels come last. For images there is the layer of that name in 2D. Or: {remedy}"
     check_shape(who, "x", ("N", *input_shape), pattern, remedy)
+
+
+def put_before(shape: Shape, wanted: Sequence[str]) -> str:
+    """The layer that gives x the axes that the next one wants, or "".
+
+    >>> put_before((3072,), ("H", "W", "C"))
+    'Put Reshape((32, 32, 3)) before it.'
+    """
+    if len(shape) == len(wanted) - 1:
+        return f"Put Reshape({(*shape, 1)}) before it."
+    if len(shape) == 1:
+        for channels in (1, 3):
+            side = isqrt(shape[0] // channels)
+            if side > 7 and side * side * channels == shape[0]:
+                return f"Put Reshape({(side, side, channels)}) before it."
+        return f"Put Reshape((H, W, C)) before it, with H · W · C = {shape[0]}."
+    if len(shape) == 3 and len(wanted) == 2:
+        return f"Put Reshape({(shape[0], shape[1] * shape[2])}) before it: each row is then a time step."
+    return ""
 
 
 def check_places(

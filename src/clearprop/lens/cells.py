@@ -8,12 +8,14 @@ import numpy as np
 
 from clearprop.arrays import Array, check_shape
 from clearprop.lens.style import INK, LOOKS, bare, say
+from clearprop.lens.tiles import show, tile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_CLASSES = 25  # of which the numbers can still be read
 MOST_FEATURES = 8  # columns of a table
+IN_A_ROW = 6  # images
 CELL = 0.52  # inches, a cell of the confusion matrix
 
 
@@ -81,6 +83,7 @@ def plot_worst(
     class_names: Sequence[str] = (),
     feature_names: Sequence[str] = (),
     rows: Array | None = None,
+    columns: int = IN_A_ROW,
 ) -> "Axes":
     """Examples with what they are and what was predicted: pictures for images, else a table of their features.
 
@@ -98,6 +101,8 @@ def plot_worst(
         By default the labels, and x0, x1, …
     rows : array of shape (N,), optional
         The examples' row numbers, to be shown in a table.
+    columns : int
+        How many images stand in a row.
     """
     if not len(x):
         return say(ax, "There is no example.")
@@ -107,16 +112,19 @@ def plot_worst(
         colors = [INK if t == p else LOOKS["validation"].color for t, p in zip(true, pred, strict=True)]
     sure = [""] * len(x) if probability is None else [_percent(float(p)) for p in probability]
     if x.ndim == 4:
-        return _draw_images(ax, _pixels(x), true, pred, sure, colors)
+        return _draw_images(ax, pixels(x), true, pred, sure, colors, min(len(x), columns))
     return _draw_table(ax, *_table(x, true, pred, sure, feature_names, rows), colors)
 
 
 def worst_size(
-    x: Array, class_names: Sequence[str] = (), feature_names: Sequence[str] = ()
+    x: Array,
+    class_names: Sequence[str] = (),
+    feature_names: Sequence[str] = (),
+    columns: int = IN_A_ROW,
 ) -> tuple[float, float]:
     """Width and height in inches of a figure in which `plot_worst` can be read."""
     if x.ndim == 4:
-        columns = _columns(len(x))
+        columns = min(len(x), columns)
         return 1.5 * columns + 0.2, 1.95 * ceil(len(x) / columns) + 0.2
     features = [max(9, len(n) + 2) for n in _feature_names(feature_names, int(np.prod(x.shape[1:])))]
     letters = sum(features[:MOST_FEATURES]) + 2 * max(10, *map(len, class_names), 0) + 22
@@ -124,22 +132,24 @@ def worst_size(
 
 
 def _draw_images(
-    ax: "Axes", images: Array, true: list[str], pred: list[str], sure: list[str], colors: list[str]
+    ax: "Axes",
+    images: Array,
+    true: list[str],
+    pred: list[str],
+    sure: list[str],
+    colors: list[str],
+    columns: int,
 ) -> "Axes":
     """One mosaic of all the images, with two lines of words under each."""
-    N, H, W, C = images.shape
-    columns = _columns(N)
+    H, W = images.shape[1:3]
     gap, below = max(1, round(0.12 * W)), round(0.36 * H)
-    mosaic = np.ones((ceil(N / columns) * (H + below), columns * (W + gap) - gap, C))
-    for n, image in enumerate(images):
-        top, left = n // columns * (H + below), n % columns * (W + gap)
-        mosaic[top : top + H, left : left + W] = image
-        said = f"said {pred[n]}" + (f", {sure[n]}" if sure[n] else "")
-        for line, (words, color) in enumerate([(f"is {true[n]}", INK), (said, colors[n])]):
+    tiles = tile(images, columns, gap, below, ground=1.0)
+    for (top, left), t, p, probability, color in zip(tiles.corners, true, pred, sure, colors, strict=True):
+        said = f"said {p}" + (f", {probability}" if probability else "")
+        for line, (words, ink) in enumerate([(f"is {t}", INK), (said, color)]):
             y = top + (1.02 + 0.135 * line) * H
-            ax.text(left, y, words, ha="left", va="top", fontsize=8.5, color=color)
-    ax.imshow(mosaic.squeeze(axis=2) if C == 1 else mosaic, cmap="gray", vmin=0, vmax=1, aspect="equal")
-    return bare(ax)
+            ax.text(left, y, words, ha="left", va="top", fontsize=8.5, color=ink)
+    return show(ax, tiles.mosaic, cmap="gray", vmin=0, vmax=1)
 
 
 def _draw_table(ax: "Axes", head: list[str], cells: list[list[str]], colors: list[str]) -> "Axes":
@@ -195,7 +205,7 @@ def _aligned(values: Array) -> list[str]:
     return [f"{float(value):.{decimals}f}" for value in values]
 
 
-def _pixels(x: Array) -> Array:
+def pixels(x: Array) -> Array:
     """Images from 0 to 1, (N, H, W, 1 or 3), by the smallest and the largest pixel shown."""
     if x.shape[3] not in (1, 3):
         x = x.mean(axis=3, keepdims=True)
@@ -227,7 +237,3 @@ def _percent(share: float) -> str:
         return "<0.1 %"
     digits = 1 if 0 < share < 0.0095 or 0.9905 <= share < 0.9995 else 0
     return f"{100 * share:.{digits}f} %"
-
-
-def _columns(n: int) -> int:
-    return min(n, 6)

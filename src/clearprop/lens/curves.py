@@ -1,5 +1,6 @@
-"""Curves of a training run: per step, per epoch, and predicted numbers against the true ones."""
+"""Curves of training runs: per step, per epoch, several runs, and predicted numbers against the true ones."""
 
+from collections.abc import Mapping
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from clearprop.arrays import Array
 from clearprop.history import History
-from clearprop.lens.style import INK, Look, legend_above, look, plain, say
+from clearprop.lens.style import INK, Look, class_look, legend_above, look, plain, say
 from clearprop.metrics import r2_score
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def plot_steps(ax: "Axes", history: History, what: str = "loss") -> "Axes":
     looks, lines = _looks(["train", *watched]), []
     if len(train[0]) > SMOOTH_FROM:
         ax.plot(*_thinned(*train), color=looks["train"].shade, linewidth=0.8, label="each training batch")
-        width = max(5, len(train[0]) // 40)
+        width = _width(len(train[0]))
         lines.append((train[0], _moving_mean(train[1], width)))
         _curve(ax, *_every(*lines[0]), looks["train"], f"train, mean of {width} steps", markers=False)
     elif len(train[0]):
@@ -80,8 +81,7 @@ def plot_epochs(ax: "Axes", history: History, what: str = "loss") -> "Axes":
     columns = {"train": what} | {name: f"{name}_{what}" for name in _sets(history, what)}
     curves = {}
     for name, column in columns.items():
-        rows = [row for row in history.epochs if column in row]
-        points = _finite([row["epoch"] for row in rows], [row[column] for row in rows])
+        points = _of_epochs(history, column)
         if len(points[0]):
             curves[name] = points
     if not curves:
@@ -90,6 +90,41 @@ def plot_epochs(ax: "Axes", history: History, what: str = "loss") -> "Axes":
     for name, points in curves.items():
         _curve(ax, *points, looks[name], f"{name} {points[1][-1]:.4g}")
     return _finished(ax, "epoch", what, list(curves.values()))
+
+
+def plot_runs(ax: "Axes", histories: Mapping[str, History], column: str, by: str = "epoch") -> "Axes":
+    """One column of several runs, a curve each; the legend has the last values.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    histories : mapping of str to History
+        The runs by their names. One that has no such column is left out.
+    column : str
+        "loss", "validation_accuracy" and the like; by steps it is one of the training batches.
+    by : str
+        "epoch", or "step": a moving mean of the batches.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> slow, fast = History("accuracy"), History("accuracy")
+    >>> slow.epochs, fast.epochs = [{"epoch": 1, "loss": 0.7}], [{"epoch": 1, "loss": 0.2}]
+    >>> ax = plot_runs(Figure().subplots(), {"slow": slow, "fast": fast}, "loss")
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['slow 0.7', 'fast 0.2']
+    """
+    lines = []
+    for k, (name, history) in enumerate(histories.items()):
+        points = _of_epochs(history, column) if by == "epoch" else _of_steps(history, column)
+        if len(points[0]):
+            lines.append(points)
+            _curve(ax, *_every(*points), class_look(k), f"{name} {points[1][-1]:.4g}", by == "epoch")
+    if not lines:
+        return say(ax, f"No {_words(column)} was recorded per {by}.")
+    _finished(ax, by, "accuracy" if column.endswith("accuracy") else column, lines)
+    ax.set_ylabel(ax.get_ylabel().replace("accuracy", _words(column)))
+    return ax
 
 
 def plot_predicted(ax: "Axes", y_true: Array, y_pred: Array) -> "Axes":
@@ -162,6 +197,25 @@ def _sets(history: History, what: str) -> list[str]:
     columns = {key for row in (*history.epochs, *history.watched) for key in row}
     names = {key.removesuffix(f"_{what}") for key in columns if key.endswith(f"_{what}")}
     return sorted(names, key=lambda name: ({"validation": 0, "test": 1}.get(name, 2), name))
+
+
+def _of_epochs(history: History, column: str) -> Points:
+    rows = [row for row in history.epochs if column in row]
+    return _finite([row["epoch"] for row in rows], [row[column] for row in rows])
+
+
+def _of_steps(history: History, column: str) -> Points:
+    """A moving mean, over as many steps as smooth the whole run's curve."""
+    values = history.steps.get(column, [])
+    steps, finite = _finite(np.arange(1, len(values) + 1), values)
+    return (
+        (steps, _moving_mean(finite, _width(len(finite)))) if len(finite) > SMOOTH_FROM else (steps, finite)
+    )
+
+
+def _width(steps: int) -> int:
+    """Of a moving mean."""
+    return max(5, steps // 40)
 
 
 def _watched(history: History, column: str) -> Points:

@@ -15,18 +15,23 @@ from clearprop.arrays import Array
 from clearprop.files import make_folder, replace_file
 from clearprop.history import History
 from clearprop.lens.cells import confusion_size, plot_confusion, plot_worst, worst_size
-from clearprop.lens.curves import plot_epochs, plot_predicted, plot_steps
-from clearprop.lens.style import DPI, new_axes, styled
+from clearprop.lens.curves import plot_epochs, plot_predicted, plot_runs, plot_steps
+from clearprop.lens.style import DPI, bare, new_axes, say, styled
+from clearprop.lens.tiles import head
 from clearprop.losses import Loss, make_loss, predict_from, probabilities_from
 from clearprop.metrics import confusion_matrix
 from clearprop.model import Sequential
+from clearprop.names import check_count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+HALF_A_ROW = 3  # images
+
 __all__ = [
-    "Predicted", "plot_confusion", "plot_epochs", "plot_predicted", "plot_steps", "plot_worst", "predict_set",
-    "save_run_plots", "worst_examples",
+    "Predicted", "best_and_worst_size", "best_examples", "plot_best_and_worst", "plot_confusion",
+    "plot_epochs", "plot_predicted", "plot_runs", "plot_steps", "plot_worst", "predict_set", "save_run_plots",
+    "worst_examples",
 ]  # fmt: skip
 
 
@@ -104,6 +109,67 @@ def worst_examples(losses: Array, y_true: Array, y_pred: Array, k: int) -> Array
     right = (y_true == y_pred).reshape(len(losses), -1).all(axis=1)
     falling = np.where(np.isnan(losses), -np.inf, -losses)
     return np.lexsort((falling, right))[:k]
+
+
+def best_examples(losses: Array, y_true: Array, y_pred: Array, k: int) -> Array:
+    """The rows of the k best examples: the right ones by rising loss, then the wrong ones.
+
+    The counterpart of `worst_examples`, with the same arguments.
+
+    Examples
+    --------
+    >>> best_examples(np.array([0.1, 2.0, 0.9, 1.5]), np.array([0, 1, 1, 0]), np.array([0, 1, 0, 1]), k=3)
+    array([0, 1, 2])
+    """
+    return worst_examples(losses, y_true, y_pred, len(losses))[::-1][:k]
+
+
+def plot_best_and_worst(
+    ax: "Axes",
+    predicted: Predicted,
+    k: int = 9,
+    class_names: Sequence[str] = (),
+    feature_names: Sequence[str] = (),
+) -> "Axes":
+    """The k best examples beside the k worst: images side by side, or two tables, one below the other.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+        `best_and_worst_size` says how large it wants to be.
+    predicted : Predicted
+        A set as `predict_set` gives it.
+    k : int
+    class_names, feature_names : sequences of str, optional
+        By default the labels, and x0, x1, …
+    """
+    who = "plot_best_and_worst"
+    k = min(check_count(who, "k", k), len(predicted.x) // 2)
+    if not k:
+        return say(ax, "There are not two examples to compare.")
+    images = predicted.x.ndim == 4
+    places = ((0, 0, 0.47, 0.95), (0.53, 0, 0.47, 0.95)) if images else ((0, 0.52, 1, 0.43), (0, 0, 1, 0.43))
+    found = predicted.losses, predicted.y_true, predicted.y_pred, k
+    for choose, heading, place in zip(
+        (best_examples, worst_examples), ("best", "worst"), places, strict=True
+    ):
+        rows = choose(*found)
+        x, true, pred = predicted.x[rows], predicted.y_true[rows], predicted.y_pred[rows]
+        probability = None if predicted.probability is None else predicted.probability[rows]
+        inner = ax.inset_axes(place)
+        plot_worst(inner, x, true, pred, probability, class_names, feature_names, rows, columns=HALF_A_ROW)
+        losses = predicted.losses[rows]
+        head(inner, f"{k} {heading}: loss {losses.min():.2g} to {losses.max():.2g}")
+        inner.set_anchor("NW")
+    return bare(ax)
+
+
+def best_and_worst_size(
+    predicted: Predicted, k: int = 9, class_names: Sequence[str] = (), feature_names: Sequence[str] = ()
+) -> tuple[float, float]:
+    """Width and height in inches of a figure in which `plot_best_and_worst` can be read."""
+    width, height = worst_size(predicted.x[:k], class_names, feature_names, HALF_A_ROW)
+    return (2.15 * width, height + 0.2) if predicted.x.ndim == 4 else (width, 2 * height + 0.9)
 
 
 def save_run_plots(

@@ -1,6 +1,8 @@
 """How clearprop's pictures look: one set of colours, line styles and letters, legible in print and colour-blind."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -32,6 +34,15 @@ OTHERS = (
     Look("#56B4E9", "#bbe1f6", (0, (8, 2)), "P"),
     Look("#000000", "#999999", (0, (1, 2.5)), "X"),
 )
+
+# For classes, beside the three of the sets and the four above: colours of P. Tol's "muted" scheme (2021).
+MORE = (
+    Look("#882255", "#cfa6ba", (0, (2, 2)), "<"),
+    Look("#999933", "#d6d6ad", (0, (6, 1, 1, 1, 1, 1)), ">"),
+    Look("#332288", "#ada7cf", (0, (12, 2)), "*"),
+)
+SIGNED = "cividis"  # dark, grey, bright: also in a grey print is 0 between its two ends
+AMOUNT = "Blues"  # from 0, the paper's white, upwards
 
 RC: Any = {
     "font.size": 10,
@@ -74,6 +85,13 @@ def look(name: str, others: int = 0) -> Look:
     return LOOKS.get(name, OTHERS[others % len(OTHERS)])
 
 
+def class_look(k: int) -> Look:
+    """Class k's colour, shade, dashes and marker. After ten classes colours come again, with the next one's marker."""
+    every = (*LOOKS.values(), *OTHERS, *MORE)
+    again, k = divmod(k, len(every))
+    return every[k]._replace(marker=every[(k + again) % len(every)].marker)
+
+
 def plain(ax: "Axes") -> "Axes":
     """Two spines and a faint grid behind the curves."""
     ax.spines[["top", "right"]].set_visible(False)
@@ -99,10 +117,22 @@ def say(ax: "Axes", sentence: str) -> "Axes":
 
 
 def legend_above(ax: "Axes") -> None:
-    """The legend in rows above the Axes, where it covers no curve."""
+    """The legend in rows above the Axes, where it covers no curve; in as many columns as the figure has room for."""
     handles, labels = ax.get_legend_handles_labels()
     if handles:
+        columns = _legend_columns(ax, labels)
         ax.legend(
-            handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, frameon=False,
+            handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, frameon=False,
             handlelength=2.6, borderaxespad=0.2, columnspacing=1.6,
         )  # fmt: skip
+
+
+def _legend_columns(ax: "Axes", labels: Sequence[str]) -> int:
+    """At most four; they are filled from top to bottom, and each is as wide as its longest label."""
+    room = 1.12 * ax.bbox.width / ax.figure.dpi  # inches; the layout will find a little more
+    for columns in range(min(4, len(labels)), 1, -1):
+        rows = ceil(len(labels) / columns)
+        longest = [max(map(len, labels[first : first + rows])) for first in range(0, len(labels), rows)]
+        if sum(0.62 + 0.068 * letters for letters in longest) <= room:
+            return columns
+    return 1

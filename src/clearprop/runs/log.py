@@ -1,16 +1,16 @@
-"""A run's log: metrics.jsonl as it happens, history.csv at the end."""
+"""A run's log: metrics.jsonl as it happens, and read back; history.csv at the end."""
 
 import csv
 import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from math import isfinite
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any, TextIO
 
 from clearprop.callbacks import Callback
-from clearprop.errors import FileError
+from clearprop.errors import DataError, FileError
 from clearprop.files import replace_file
 from clearprop.history import History
 from clearprop.loop import Training
@@ -86,6 +86,33 @@ def _sentence(path: Path) -> Iterator[None]:
         raise FileError(
             f"{path}: the log could not be written ({error.strerror}). Free some space, then resume the run."
         ) from error
+
+
+def read_log(path: Path, metric: str) -> History:
+    """The history that a log tells, however the run ended; without a log it is empty.
+
+    Raises
+    ------
+    DataError
+        If a line is damaged; the last one, at which a killed process may have been, is then left out.
+    """
+    history, lines = History(metric), path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            row = {key: nan if value is None else value for key, value in json.loads(line).items()}
+            kind = row.pop("kind")
+            if kind == "step":
+                row.pop("step")
+                for name, value in row.items():
+                    history.steps.setdefault(name, []).append(value)
+            else:
+                (history.epochs if kind == "epoch" else history.watched).append(row)
+        except (ValueError, KeyError, AttributeError) as error:
+            if number < len(lines):
+                raise DataError(
+                    f"{path}, line {number}: not as clearprop wrote it ({error!r}). Restore the file, or train again."
+                ) from None
+    return history
 
 
 def write_history(path: Path, history: History) -> None:

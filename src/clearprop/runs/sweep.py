@@ -140,6 +140,13 @@ def _check_with_data(todo: list[RunConfig]) -> None:
         build(own, known[key])
 
 
+def runs_of_sweep(folder: RunFolder) -> list[RunFolder]:
+    """The runs of a sweep that have begun, in the order of its combinations."""
+    config = make_config(read_toml(folder.sweep), str(folder.sweep))
+    runs = [RunFolder(folder.path / _name(choice)) for choice in combinations(config)]
+    return [run for run in runs if run.config.is_file()]
+
+
 def selection_part(summary: dict[str, Any]) -> str:
     """The part by which runs are compared: the validation part, where there is one."""
     return "validation" if "validation" in summary else "train"

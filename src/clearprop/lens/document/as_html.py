@@ -38,7 +38,8 @@ CSS = f"""
 *{{box-sizing:border-box}}
 body{{margin:0 auto;padding:1rem;max-width:60rem;color:var(--ink);background:var(--ground);
 font:16px/1.5 system-ui,"Liberation Sans",Arial,sans-serif}}
-h1,h2,h3,p,li{{overflow-wrap:anywhere}}h1{{font-size:1.5rem;margin:.3rem 0}}h2{{font-size:1.25rem}}h3{{font-size:1.1rem}}
+h1,h2,h3,p,li{{overflow-wrap:anywhere}}
+h1{{font-size:1.5rem;margin:.3rem 0}}h2{{font-size:1.25rem}}h3{{font-size:1.1rem}}
 a{{color:var(--link)}}
 .m,.eq{{font-family:"STIX Two Math","Cambria Math","DejaVu Serif",serif}}
 .eq{{margin:.6rem 0 .6rem 1.2rem;white-space:pre-wrap;overflow-wrap:anywhere;font-size:1.05rem}}

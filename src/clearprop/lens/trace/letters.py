@@ -1,0 +1,104 @@
+"""What a step's arrays are called, and how single numbers of them are written."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import floor, log10
+
+from clearprop.lens.document import number
+
+_COMMAND = re.compile(r"\\text\{[^{}]*\}|\\[A-Za-z]+|[A-Za-z]+")
+HOUSE = {"gamma": r"\gamma", "beta": r"\beta", "bu": "b_u", "dbu": "db_u"}
+
+
+@dataclass(frozen=True)
+class Letters:
+    """The letters of one step: the house's, or in their place a user's.
+
+    With letters of the user's own, numbers are counted as by hand: from 1, and without the example where there is only
+    one. Else they are counted as in NumPy.
+    """
+
+    given: Mapping[str, str] = field(default_factory=dict)  # the house's letter -> the user's
+    by_hand: bool = False
+    alone: bool = False  # whether there is one example
+
+    def __call__(self, letter: str) -> str:
+        """An array's name in LaTeX."""
+        if letter in self.given:
+            return self.given[letter]
+        if letter.startswith("d") and letter[1:] in self.given:
+            return f"d{self.given[letter[1:]]}"
+        if letter in HOUSE:
+            return HOUSE[letter]
+        return f"d{HOUSE[letter[1:]]}" if letter.startswith("d") and letter[1:] in HOUSE else letter
+
+    def equality(self, letter: str, index: tuple[int, ...], words: str, value: float) -> str:
+        """`dw[0,1] = 2 · 3 = 6`; without the end where that would say the same again."""
+        end = figure(value)
+        return f"{self.entry(letter, *index)} = {words}" + (f" = {end}" if words != end else "")
+
+    def equation(self, latex: str) -> str:
+        r"""An equation of the table, in these letters.
+
+        >>> print(Letters({"x": "z", "w": r"\beta"}).equation(r"dx = dy \, w^\top + x"))
+        dz = dy \, {\beta}^\top + z
+        """
+        if not self.given:
+            return latex
+
+        def change(found: re.Match[str]) -> str:
+            word = found[0]
+            if word.startswith("\\") or self(word) == word or word in HOUSE:
+                return word
+            new = self(word)
+            return (
+                new
+                if len(new) < 2 or latex[found.end() : found.end() + 1] not in ("^", "_")
+                else f"{{{new}}}"
+            )
+
+        return _COMMAND.sub(change, latex)
+
+    def entry(self, letter: str, *index: int) -> str:
+        """One number of an array: `y[0,2]`, or by hand `y_3`."""
+        name = self(letter)
+        if not self.by_hand:
+            return f"{name}[{','.join(map(str, index))}]"
+        if self.alone and letter in ("x", "y", "dx", "dy", "s", "ds", "p", "t") and len(index) > 1:
+            index = index[1:]
+        counted = ",".join(str(i + 1) for i in index)
+        name, mark, script = name.partition("_")
+        return f"{name}_{{{script.strip('{}')},{counted}}}" if mark else f"{name}_{{{counted}}}"
+
+
+def figure(value: float, digits: int = 4) -> str:
+    """A number in a formula: rounded, and a very small or very large one with a power of ten.
+
+    >>> figure(0.5), figure(-0.00001234), figure(3.0)
+    ('0.5', '-1.23 \\\\cdot 10^{-5}', '3')
+    """
+    value = float(value)
+    if value != value or value in (float("inf"), float("-inf")):
+        return r"\text{nan}" if value != value else r"\infty" if value > 0 else r"-\infty"
+    if value and not 5e-4 <= abs(value) < 1e6:
+        power = floor(log10(abs(value)))
+        return rf"{value / 10.0**power:.3g} \cdot 10^{{{power}}}"
+    text = number(value, digits)
+    return text.rstrip("0") if "." in text else text
+
+
+def fine(value: float) -> str:
+    """The same with four digits wherever the point is: what stands under a root has to be known well.
+
+    >>> fine(0.00123456), fine(2.0)
+    ('0.001235', '2')
+    """
+    text = f"{float(value):.4g}"
+    return figure(value) if "e" in text or "n" in text else text
+
+
+def factor(value: float) -> str:
+    """The same as a factor or under an exponent: in brackets where it needs them."""
+    text = figure(value)
+    return f"({text})" if text.startswith("-") or "cdot" in text else text
