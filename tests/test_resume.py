@@ -168,6 +168,14 @@ def test_a_state_does_not_change_with_the_run_and_resuming_does_not_change_it():
 # interruption
 
 
+@pytest.fixture(autouse=True)
+def _ctrl_c_as_in_a_terminal():
+    """A process that a shell has started in the background ignores it, and its children do."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Interrupt(cp.Callback):
     """Ctrl-C during a step's end."""
 
