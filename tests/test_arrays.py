@@ -5,9 +5,10 @@ import traceback
 import numpy as np
 import pytest
 
-from clearprop.arrays import as_dtype, check_finite, check_shape, differing, fits, pictured, shape_text
+from clearprop.arrays import as_dtype, check_finite, check_shape, fits, shape_text
 from clearprop.errors import ClearpropError, ConfigError, DataError, ShapeError
 from clearprop.layers.remedies import input_remedy
+from clearprop.messages.shapes import differing, pictured
 
 
 @pytest.mark.parametrize("given", ["float32", np.float32, np.dtype("f4"), "f4"])

@@ -23,6 +23,7 @@ INSTALLED = {
     "NumPy": "numpy",
     "core": "numpy",
     "not watched": "numpy",
+    "1 rank": "numpy",
 }
 
 
@@ -161,3 +162,24 @@ def test_amounts_have_three_digits(value: float, unit: str, text: str) -> None:
     from benchmarks.table import amount
 
     assert amount(value, unit) == text
+
+
+@pytest.mark.parametrize("p", [2, 8, 64])
+def test_where_data_parallelism_stops_paying(p: int) -> None:
+    """With so many parameters p machines are as fast as one, with fewer faster."""
+    from benchmarks.scaling import NETWORKS, most_params, step
+
+    for network in NETWORKS.values():
+        most = most_params(p, 0.05, *network)
+        assert step(p, 0.05, most, *network) == pytest.approx(0.05)
+        assert step(p, 0.05, most / 2, *network) < 0.05 < step(p, 0.05, most * 2, *network)
+    assert most_params(p, 1e-6, 1e-5, 1e9) == 0
+
+
+def test_latency_and_bandwidth_of_planted_times() -> None:
+    from benchmarks.allreduce import SIZES, constants
+
+    times = {size: 3 * 5e-6 + 2 * 7 / 8 * size / 2e9 for size in SIZES}
+    alpha, rate = constants(8, times)
+    assert alpha == pytest.approx(5e-6, rel=0.01)
+    assert rate == pytest.approx(2e9)

@@ -92,11 +92,37 @@ def test_the_base_has_all_events_and_does_nothing():
     callback = cp.Callback()
     for event in EVENTS:
         assert getattr(callback, event)(None) is None
+    assert callback.close() is None
     assert callback.state() == {}
     assert callback.restore({}) is None
     plain, _ = train([])
     model, _ = train([callback])
     np.testing.assert_array_equal(model.params, plain.params)
+
+
+@pytest.mark.parametrize("fails", ["", "on_fit_start", "on_step_end", "on_fit_end", "close"])
+def test_all_are_closed_whatever_happened(fails):
+    class Closed(cp.Callback):
+        times = 0
+
+        def close(self):
+            self.times += 1
+
+    class Fail(cp.Callback):
+        pass
+
+    def planted(self, training=None):
+        raise RuntimeError("planted")
+
+    if fails:
+        setattr(Fail, fails, planted)
+    first, last = Closed(), Closed()
+    try:
+        train([first, Fail(), last], epochs=1)
+        assert not fails
+    except RuntimeError as error:
+        assert str(error) == "planted"  # noqa: PT017
+    assert (first.times, last.times) == (1, 1)
 
 
 def test_stop_ends_after_the_step():

@@ -26,8 +26,10 @@ def test_columns():
 
 
 def test_repr():
-    assert repr(History("accuracy")) == "History(0 epochs, 0 steps, last: {})"
-    assert repr(filled()) == "History(2 epochs, 4 steps, last: {'epoch': 2, 'loss': 0.25})"
+    assert repr(History("accuracy")) == "History(0 epochs, 0 steps)"
+    history = filled()
+    history.epochs[-1] |= {"step": 4, "validation_loss": 0.71234567, "seconds": 1.5}
+    assert repr(history) == "History(2 epochs, 4 steps, loss 0.25, validation_loss 0.7123)"
 
 
 def test_state_is_a_copy_and_comes_back_as_it_was():

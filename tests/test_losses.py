@@ -73,7 +73,7 @@ def test_spec_round_trip():
             "cros_entropy",
             r"loss: unknown name 'cros_entropy'\. Did you mean 'cross_entropy'\? Known: absolute_error",
         ),
-        ({"delta": 1}, r"loss: unknown name 'None'"),
+        ({"delta": 1}, r"loss: expected a 'name' among the settings, got \['delta'\]"),
         (
             {"name": "huber", "dleta": 1},
             r"loss huber: unknown setting 'dleta'\. Did you mean 'delta'\? Known: delta",
@@ -139,6 +139,13 @@ CROSS = "softmax_cross_entropy"
             DataError,
             r"from 0 to 2, got 3 in row 2\. They seem to start at 1: pass y - 1",
         ),
+        (
+            CROSS,
+            [1, 7, 1],
+            (3,),
+            DataError,
+            r"from 0 to 2, got 7 in row 1\. For this y the last layer needs 8 units",
+        ),
         (CROSS, [0, -1], (3,), DataError, r"from 0 to 2, got -1 in row 1\. Labels count from 0"),
         (
             CROSS,
@@ -169,7 +176,7 @@ CROSS = "softmax_cross_entropy"
             [[0, 1, 0], [2, -1, 0]],
             (3,),
             DataError,
-            r"rows of probabilities that sum to 1, got .* in row 1",
+            r"rows of probabilities that sum to 1, got .* in row 1\. To predict numbers, take the loss squared_error",
         ),
         (
             CROSS,

@@ -273,3 +273,21 @@ def test_a_state_of_another_network():
         ShapeError, match=r"resume: expected params of shape \(15,\), got \(75,\)\. Resume the run it"
     ):
         cp.fit(model, X, Y, resume=taken())
+
+
+@pytest.mark.parametrize(
+    "gone", ["params", "progress", "optimizer", "order", "history", "callbacks", "model_rng"]
+)
+@pytest.mark.parametrize("put", ["", None, [], {}, 3])
+def test_a_state_that_is_none_is_a_sentence(gone, put):
+    state = taken()
+    if put == "":
+        del state[gone]
+    else:
+        state[gone] = put
+    callbacks = [cp.EarlyStopping(), cp.BestWeights(), States("never")]
+    with pytest.raises(
+        cp.ClearpropError, match=r"resume: expected|SGD: expected a state with|Adam: expected a state"
+    ):
+        cp.fit(network(), X, Y, validation=HELD, resume=state, epochs=4, batch_size=8, callbacks=callbacks,
+               optimizer=OPTIMIZERS["adam"]())  # fmt: skip

@@ -263,3 +263,262 @@ def test_a_number_that_the_dtype_cannot_hold_is_refused(tmp_path):
     path = hostile(tmp_path / "large.safetensors", header, {"0.w": np.array([[1e300]]), "0.b": np.zeros(1)})
     with pytest.raises(DataError, match=r"0\.w holds values that are not finite numbers in float32"):
         cp.load(path)
+
+
+# --- files that are made to harm ---
+
+
+def raw(path, header, body=b""):
+    """A file byte by byte, whatever its header says."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + body)
+    return path
+
+
+def tensor(shape=(2,), offsets=(0, 8), dtype="F32", **more):
+    return {"dtype": dtype, "shape": list(shape), "data_offsets": list(offsets)} | more
+
+
+TWICE = b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
+
+
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    [
+        ({"a": tensor((2**40, 2**40))}, r"a: 8 bytes for F32 of shape \(1099511627776, 1099511627776\)"),
+        ({"a": tensor((2**62, 2))}, r"a: the shape is \[4611686018427387904, 2\]"),
+        ({"a": tensor((0, 2**40), (0, 0)), "b": tensor((2,), (0, 4))}, r"b: 4 bytes for F32 of shape \(2,\)"),
+        ({"a": tensor((-2,))}, r"a: the shape is \[-2\]"),
+        ({"a": tensor((-1, -2))}, r"a: the shape is \[-1, -2\]"),
+        ({"a": tensor((2.0,))}, r"a: the shape is \[2\.0\]"),
+        ({"a": tensor((True, 2))}, r"a: the shape is \[True, 2\]"),
+        ({"a": tensor("22")}, r"a: the shape is \['2', '2'\]"),
+        ({"a": tensor((1,) * 33 + (2,))}, r"a: the shape is \[1, 1, "),
+        ({"a": tensor(), "b": tensor(offsets=(4, 12))}, r"b begins at byte 4, where 8 bytes are before it"),
+        ({"a": tensor(), "b": tensor(offsets=(0, 8))}, r"b begins at byte 0, where 8 bytes are before it"),
+        ({"a": tensor(offsets=(8, 16))}, r"a begins at byte 8, where 0 bytes are before it"),
+        ({"a": tensor(offsets=(8, 0))}, r"a: -8 bytes for F32 of shape \(2,\)"),
+        ({"a": tensor(offsets=(0, 8, 8))}, r"a: the data_offsets are \[0, 8, 8\]"),
+        ({"a": tensor((4,), (0, 16))}, r"16 bytes of numbers announced, 8 in the file"),
+        ({"a": tensor((1,), (0, 4))}, r"4 bytes of numbers announced, 8 in the file"),
+        ({"a": tensor(dtype="F7")}, r"a: the dtype is 'F7'"),
+        ({"a": tensor(dtype=["F32"])}, r"a: the dtype is \['F32'\]"),
+        ({"a": tensor(code="x")}, r"a: expected a dtype, a shape and data_offsets"),
+        ({"a": [1]}, r"a: expected a dtype, a shape and data_offsets"),
+        ({"a\x1b[31m": tensor()}, r"a tensor is called 'a\\x1b\[31m'"),
+        ({"a\ud800": tensor()}, r"a tensor is called 'a\\ud800'"),
+        ({"a" * 501: tensor()}, r"a tensor is called 'aaaa"),
+        ({"__metadata__": ["clearprop"]}, r"the header's metadata is no table of texts"),
+        ({"__metadata__": {"clearprop": 1}}, r"the header's metadata is no table of texts"),
+        (TWICE, r"the key 'a' stands there twice"),
+        (b'{"__metadata__":{"x":"1","x":"2"}}', r"the key 'x' stands there twice"),
+        (b'{"a":' * 100_000, r"tables nested too deeply"),
+        (b'{"a":{"dtype":"F32","shape":[' + b"9" * 5000 + b"]}}", r"a number of 5,000 digits"),
+        (b'{"a":{"dtype":"F32","shape":[NaN],"data_offsets":[0,8]}}', r"NaN is no number"),
+        (b"[]", r"the header is no table"),
+        (b"{", r"Expecting property name"),
+        (b"\xff\xfe", r"can't decode byte 0xff"),
+    ],
+)
+def test_a_hostile_header_is_refused(path, header, sentence):
+    raw(path, header, bytes(8))
+    model = everything()
+    for read in (cp.load, lambda p: cp.load_weights(model, p)):
+        with pytest.raises(
+            DataError, match=rf"net\.safetensors: not a whole safetensors file \(.*{sentence}"
+        ) as caught:
+            read(path)
+        assert len(str(caught.value)) < 1000
+        str(caught.value).encode()
+
+
+@pytest.mark.parametrize("length", [2**63 + 5, 2**64 - 1, 10**9, 2**23 + 1, 17])
+def test_a_header_longer_than_the_file_is_refused(path, length):
+    path.write_bytes(length.to_bytes(8, "little") + b"{}" + b" " * 14)
+    with pytest.raises(DataError, match=rf"a header of {length:,} bytes in a file of 24"):
+        cp.load(path)
+
+
+@pytest.mark.parametrize(
+    ("description", "sentence"),
+    [
+        ('{"format": 1, "format": 1}', r"the key 'format' stands there twice"),
+        (
+            '{"format": 1, "layers": [{"type": "Dense", "units": 3, "units": 4}]}',
+            r"the key 'units' stands there twice",
+        ),
+        ('{"format": 1, "input_shape": [' + "9" * 400 + "]}", r"a number of 400 digits"),
+        ('{"format": 1, "input_shape": [Infinity]}', r"Infinity is no number"),
+        ("[" * 100_000, r"tables nested too deeply"),
+    ],
+)
+def test_an_architecture_that_is_no_plain_json_is_refused(path, description, sentence):
+    hostile(path, description, {"0.b": np.zeros(3, np.float32)})
+    with pytest.raises(DataError, match=rf"the architecture in the header is not valid JSON \({sentence}"):
+        cp.load(path)
+
+
+def described(path, layers, input_shape, arrays):
+    header = {
+        "format": 1,
+        "layers": layers,
+        "input_shape": input_shape,
+        "dtype": "float32",
+        "link": "softmax",
+    }
+    return hostile(path, header if isinstance(layers, list) else layers, arrays)
+
+
+NOTHING = {"0.b": np.zeros(0, np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("layers", "input_shape", "sentence"),
+    [
+        ([{"type": "os.system", "command": "true"}], [4], r"unknown layer type 'os\.system'"),
+        ([{"type": "__class__"}], [4], r"unknown layer type '__class__'"),
+        ([{"type": "Dense", "units": 10**15}], [4], r"expected 0\.w of shape \(4, 10{15}\)"),
+        ([{"type": "GroupNorm", "groups": 7}], [10**15], r"Take one of 1, 2, 4, 5, 8, 10,"),
+        ([{"type": "MaxPool2D", "window": 10**9, "padding": 10**9 + 1}], [1, 1, 1], r"leaves every window a number"),
+        ([{"type": "Embedding", "vocabulary": 2, "units": 2}, {"type": "GlobalAvgPool"}], [], r"expected x of shape"),
+    ],
+)  # fmt: skip
+def test_a_hostile_architecture_is_refused(path, layers, input_shape, sentence):
+    described(path, layers, input_shape, NOTHING)
+    with pytest.raises((DataError, ShapeError), match=rf"net\.safetensors: .*{sentence}"):
+        cp.load(path)
+
+
+@pytest.mark.parametrize(
+    ("layers", "input_shape"),
+    [
+        ([{"type": "Flatten"}], [10**6, 10**6]),
+        ([{"type": "AvgPool2D", "window": 1, "padding": 0}, {"type": "Flatten"}], [10**9, 10**9, 1]),
+        ([{"type": "Reshape", "shape": [1] * 100}], [1]),
+    ],
+)
+def test_a_network_too_large_to_compute_is_refused(path, layers, input_shape):
+    header = {
+        "format": 1,
+        "layers": layers,
+        "input_shape": input_shape,
+        "dtype": "float32",
+        "link": "softmax",
+    }
+    raw(path, {"__metadata__": {"clearprop": json.dumps(header)}})
+    with pytest.raises(DataError, match="describes a network that is too large to compute: one example has"):
+        cp.load(path)
+
+
+@pytest.mark.parametrize("depth", [60, 200, 20_000])
+def test_layers_within_layers_without_end_are_refused(path, depth):
+    layers = '{"type": "Residual", "layers": [' * depth + '{"type": "Flatten"}' + "]}" * depth
+    text = f'{{"format": 1, "layers": [{layers}], "input_shape": [4], "dtype": "float32", "link": "softmax"}}'
+    raw(path, {"__metadata__": {"clearprop": text}})
+    if depth == 60:
+        assert cp.load(path).output_shape == (4,)
+        return
+    with pytest.raises(DataError, match="nested too deeply"):
+        cp.load(path)
+
+
+def test_a_sentence_stays_short_whatever_it_quotes(path):
+    described(path, [{"type": "Dense", "units": "9" * 10**6}], [4], NOTHING)
+    with pytest.raises(DataError, match="expected units to be a whole number") as caught:
+        cp.load(path)
+    assert len(str(caught.value)) < 3000
+    many = {f"{i:05}": tensor((0,), (0, 0)) for i in range(9999)}
+    raw(path, {"__metadata__": {"clearprop": header_of(everything())}} | many)
+    with pytest.raises(ShapeError, match="and 9,979 more") as caught:
+        cp.load(path)
+    assert len(str(caught.value)) < 1000
+
+
+def header_of(model):
+    specs = [layer_spec(layer) for layer in model.layers]
+    return json.dumps(
+        {"format": 1, "layers": specs, "input_shape": [2, 2], "dtype": "float32", "link": "softmax"}
+    )
+
+
+def test_nothing_is_allocated_before_the_sizes_are_checked(path):
+    """64 MiB that the header announces and the file holds, of a network of 40 numbers: none of it is read."""
+    import tracemalloc
+
+    size = 1 << 26
+    header = {"__metadata__": {"clearprop": header_of(everything())}, "1.w": tensor((size // 4,), (0, size))}
+    text = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + size)  # zeros that take no room on the disk
+    model = everything()
+    for read in (cp.load, lambda p: cp.load_weights(model, p)):
+        tracemalloc.start()
+        try:
+            with pytest.raises(
+                ShapeError, match=r"expected 1\.w of shape \(4, 6\), got 1\.w of shape \(16777216,\)"
+            ):
+                read(path)
+            assert tracemalloc.get_traced_memory()[1] < 1 << 21
+        finally:
+            tracemalloc.stop()
+
+
+def test_every_dtype_is_read_as_the_library_reads_it(path):
+    from clearprop.tensors import open_tensors
+
+    rng = np.random.default_rng(0)
+    kinds = ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8"]
+    given = {kind: rng.integers(0, 2, (2, 3)).astype(kind) for kind in kinds}
+    given |= {"none": np.zeros((0, 3), "f4"), "scalar": np.array(2.5), "größe": np.arange(3)}
+    save_file(given, path, {"a": "b"})
+    file = open_tensors(path)
+    assert file.told == {"a": "b"}
+    found = file.read_all()
+    assert found.keys() == given.keys()
+    for name, array in given.items():
+        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_a_truth_value_is_one_whatever_its_byte(path):
+    from clearprop.tensors import open_tensors
+
+    raw(path, {"a": tensor((3,), (0, 3), "BOOL")}, b"\0\1\2")
+    assert open_tensors(path).read("a").tolist() == [False, True, True]
+
+
+def test_half_precision_is_read_as_numbers(path):
+    from clearprop.tensors import open_tensors
+
+    upper = b"".join(np.array(v, "<f4").tobytes()[2:] for v in (1.5, -2.0, 0.0))
+    raw(path, {"a": tensor((3,), (0, 6), "BF16")}, upper)
+    assert open_tensors(path).read("a").tolist() == [1.5, -2.0, 0.0]
+
+
+def test_loading_runs_nothing_and_touches_nothing(path):
+    """The system is asked to open the file for reading, and for nothing else."""
+    import subprocess
+    import sys
+
+    everything().save(path)
+    code = """if True:
+        import sys, pathlib
+        import clearprop as cp
+        cp.load(sys.argv[1])  # whatever is imported has been
+        seen = []
+        sys.addaudithook(lambda event, args: seen.append((event, args)))
+        cp.load(sys.argv[1])
+        opened = {(str(a[0]), a[1]) for e, a in seen if e == "open"}
+        assert opened == {(sys.argv[1], "r")}, opened
+        assert not [e for e, _ in seen if e in ("exec", "compile", "import", "pickle.find_class", "os.system")], seen
+    """
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_an_initializer_beyond_the_dtype_warns_of_nothing(path):
+    layers = [{"type": "Dense", "units": 1, "init": {"name": "normal", "std": 1e308}}]
+    arrays = {"0.w": np.ones((2, 1), np.float32), "0.b": np.zeros(1, np.float32)}
+    described(path, layers, [2], arrays)
+    assert cp.load(path).params.tolist() == [1, 1, 0]

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
         check_loss,
     )
     from clearprop.history import History
+    from clearprop.interop.onnx import from_onnx
+    from clearprop.interop.torch_weights import load_torch_weights
     from clearprop.layers import (
         GRU,
         LSTM,
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     from clearprop.model import Sequential
     from clearprop.optim import SGD, AdaGrad, Adam, AdamW, RMSProp
     from clearprop.optimizer import Optimizer
+    from clearprop.runs.progress import Progress
     from clearprop.schedules import Constant, Cosine, Exponential, OneCycle, ReduceOnPlateau, Step
     from clearprop.sources import RowSource, open_rows
     from clearprop.storage import load, load_weights
@@ -121,6 +124,7 @@ __all__ = [
     "MaxPool2D",
     "OneCycle",
     "Optimizer",
+    "Progress",
     "RMSProp",
     "RandomFlip",
     "RandomShift",
@@ -145,7 +149,9 @@ __all__ = [
     "evaluate",
     "fit",
     "fit_lbfgs",
+    "from_onnx",
     "load",
+    "load_torch_weights",
     "load_weights",
     "make_loss",
     "one_hot",
@@ -157,7 +163,7 @@ __all__ = [
 _ROOMS = (
     "layers", "losses", "sources", "model", "optim", "optimizer", "schedules", "history", "callbacks", "evaluation",
     "loop", "train", "full_batch", "storage", "gradcheck", "lens.doctor", "lens.operands",
-    "lens.trace",
+    "lens.trace", "interop.onnx", "interop.torch_weights", "runs.progress",
 )  # fmt: skip
 
 if not TYPE_CHECKING:

@@ -38,6 +38,9 @@ class Callback:
     def on_fit_end(self, training: "Training") -> None:
         """After the last step, whatever the reason; not after an error."""
 
+    def close(self) -> None:
+        """At the very end, after an error, too: give back files and the screen. May be called again."""
+
     def state(self) -> dict[str, Any]:
         """What a checkpoint must keep: arrays, numbers, strings."""
         return {}
@@ -85,7 +88,23 @@ class Best:
         self.params, self.buffers = state.get("params"), state.get("buffers")
 
 
-class BestWeights(Callback):
+class _Monitor(Callback):
+    """The base of those that follow a column of the history: `best` is their memory."""
+
+    def __init__(self, best: Best) -> None:
+        self.best = best
+
+    def on_fit_start(self, training: "Training") -> None:
+        self.best.begin(training, type(self).__name__)
+
+    def state(self) -> dict[str, Any]:
+        return self.best.state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.best.restore(state)
+
+
+class BestWeights(_Monitor):
     """Keep the parameters of the best epoch, and put them back at the end; not after Ctrl-C.
 
     Parameters
@@ -100,10 +119,7 @@ class BestWeights(Callback):
     """
 
     def __init__(self, monitor: str = "validation_loss") -> None:
-        self.best = Best(monitor)
-
-    def on_fit_start(self, training: "Training") -> None:
-        self.best.begin(training, "BestWeights")
+        super().__init__(Best(monitor))
 
     def on_epoch_end(self, training: "Training") -> None:
         if self.best.improved(training, "BestWeights"):
@@ -115,14 +131,8 @@ class BestWeights(Callback):
             training.model.params[...] = self.best.params
             training.model.buffers[...] = self.best.buffers
 
-    def state(self) -> dict[str, Any]:
-        return self.best.state()
 
-    def restore(self, state: dict[str, Any]) -> None:
-        self.best.restore(state)
-
-
-class EarlyStopping(Callback):
+class EarlyStopping(_Monitor):
     """Stop when `patience` epochs in a row have brought nothing better (Prechelt 1998, by patience).
 
     Parameters
@@ -140,13 +150,12 @@ class EarlyStopping(Callback):
     """
 
     def __init__(self, monitor: str = "validation_loss", patience: int = 10, min_delta: float = 0.0) -> None:
-        self.best = Best(
-            monitor, check_number("EarlyStopping", "min_delta", min_delta, ">= 0", lambda d: d >= 0)
-        )
+        delta = check_number("EarlyStopping", "min_delta", min_delta, ">= 0", lambda d: d >= 0)
+        super().__init__(Best(monitor, delta))
         self.patience = check_count("EarlyStopping", "patience", patience)
 
     def on_fit_start(self, training: "Training") -> None:
-        self.best.begin(training, "EarlyStopping")
+        super().on_fit_start(training)
         self._decide(training)  # a run that had stopped stops again, unless it now has more patience
 
     def on_epoch_end(self, training: "Training") -> None:
@@ -157,12 +166,6 @@ class EarlyStopping(Callback):
         best = self.best
         if training.epoch - best.epoch >= self.patience:
             training.stop(f"early stopping: {best.monitor} was best in epoch {best.epoch} ({best.value:.4g})")
-
-    def state(self) -> dict[str, Any]:
-        return self.best.state()
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.best.restore(state)
 
 
 def monitored(training: "Training", column: str, who: str) -> float:

@@ -5,17 +5,20 @@ from typing import Any
 
 import numpy as np
 
-from clearprop.arrays import Array, Shape, check_finite
-from clearprop.batches import Examples, epoch_rows, take
+from clearprop.arrays import Array, Shape, check_finite, check_shape
+from clearprop.batches import Examples, Rows, take
 from clearprop.errors import ConfigError, DataError
 from clearprop.feed import Feed
 from clearprop.layers import Activation
 from clearprop.losses import Loss, check_length, make_loss
 from clearprop.model import ROWS_AT_ONCE, Sequential
+from clearprop.ranks import ALONE, Ranks
 from clearprop.sources import ArrayRows, RowSource, as_source
 
 
-def evaluate(model: Sequential, x: Any, y: Any, loss: "str | Mapping[str, Any] | Loss") -> dict[str, float]:
+def evaluate(
+    model: Sequential, x: Any, y: Any, loss: "str | Mapping[str, Any] | Loss", comm: Any = None
+) -> dict[str, float]:
     """The mean loss over a set, and its accuracy (mean squared error where numbers are predicted).
 
     Parameters
@@ -25,6 +28,8 @@ def evaluate(model: Sequential, x: Any, y: Any, loss: "str | Mapping[str, Any] |
     y : array or RowSource
         Labels (N,) or targets, as the loss wants them.
     loss : str, mapping or Loss
+    comm : mpi4py.MPI.Comm, optional
+        Each of its ranks evaluates a part of the rows, and all have the result.
 
     Examples
     --------
@@ -33,18 +38,24 @@ def evaluate(model: Sequential, x: Any, y: Any, loss: "str | Mapping[str, Any] |
     >>> evaluate(model, np.ones((4, 3)), np.array([0, 0, 1, 0]), "softmax_cross_entropy")
     {'loss': 0.6931471824645996, 'accuracy': 0.75}
     """
-    loss = make_loss(loss)
-    x, y = prepare_set(model, loss, x, y, "evaluate")
-    return evaluate_set(model, x, y, loss)
+    ranks = Ranks(comm)
+    with ranks.together():
+        loss = make_loss(loss)
+        x, y = prepare_set(model, loss, x, y, "evaluate")
+        return evaluate_set(model, x, y, loss, ranks)
 
 
-def evaluate_set(model: Sequential, x: Examples, y: Examples, loss: Loss) -> dict[str, float]:
-    """`evaluate` for a prepared set, some rows at a time."""
-    total = right = 0.0
-    for rows in epoch_rows(len(x), ROWS_AT_ONCE):
+def evaluate_set(
+    model: Sequential, x: Examples, y: Examples, loss: Loss, ranks: Ranks = ALONE
+) -> dict[str, float]:
+    """`evaluate` for a prepared set, some rows at a time, each rank its own part of them."""
+    own = ranks.part(len(x))
+    sums = np.zeros(2)
+    for first in range(own.start, own.stop, ROWS_AT_ONCE):
+        rows = slice(first, min(first + ROWS_AT_ONCE, own.stop))
         scores, targets = model.scores(take(x, rows)), take(y, rows)
-        total += float(loss(scores, targets)[0].sum())
-        right += loss.measure(scores, targets)
+        sums += float(loss(scores, targets)[0].sum()), loss.measure(scores, targets)
+    total, right = ranks.total(sums).tolist()
     return {"loss": total / len(x), loss.metric: right / len(x)}
 
 
@@ -82,6 +93,28 @@ def prepare_arrays(model: Sequential, loss: Loss, x: Any, y: Any, who: str) -> t
     if isinstance(y, RowSource):
         y = y.read(0, len(y))
     return _cast(model, x, who), loss.prepare(y, len(x), model.output_shape, model.dtype, who)
+
+
+def prepare_weights(
+    who: str, given: Any, n: int, dtype: np.dtype[Any], kept: Rows = slice(None)
+) -> Array | None:
+    """The weights of n examples, scaled so that those kept have a mean of 1, or a sentence."""
+    if given is None:
+        return None
+    try:
+        weights = np.asarray(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{who}: expected sample_weights to be numbers, one for each row of x ({error})."
+        ) from None
+    check_shape(who, "sample_weights", weights.shape, (n,), "One weight for each row of x.")
+    weights = weights[kept]
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+        raise DataError(
+            f"{who}: expected sample_weights >= 0, not all 0, got others. Leave out rows by a weight of 0."
+        )
+    scaled: Array = (weights / weights.mean()).astype(dtype)
+    return scaled
 
 
 def _check_rows(model: Sequential, shape: Shape, dtype: np.dtype[Any], who: str) -> None:

@@ -1,29 +1,12 @@
 """Files written whole or not at all: beside, flushed, renamed."""
 
-import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from clearprop.errors import FileError
-
-_REMEDIES = {
-    errno.ENOSPC: "Free some space on the disk, then try again.",
-    errno.EDQUOT: "Free some space in your quota, then try again.",
-    errno.EACCES: "Choose a folder that you may write to.",
-    errno.EPERM: "Choose a folder that you may write to.",
-    errno.EROFS: "Choose a folder that you may write to.",
-    errno.ENOENT: "Make its folder first.",
-    errno.ENOTDIR: "Choose a folder: a part of this path is a file.",
-    errno.EEXIST: "Choose a folder: a file of this name is in its place.",
-    errno.EISDIR: "Choose another name: this one is a folder.",
-}
-
-
-def _refused(path: Path, what: str, err: OSError) -> FileError:
-    remedy = _REMEDIES.get(err.errno or 0, "Try again, or choose another place.")
-    return FileError(f"{path}: {what} ({err.strerror or err}). {remedy}")
+from clearprop.messages.files import refused
 
 
 def replace_file(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
@@ -65,7 +48,7 @@ def replace_file(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
         raise
     except OSError as err:
         kept = "the file there is as it was" if path.exists() else "nothing is left of it"
-        raise _refused(path, f"could not be written, {kept}", err) from err
+        raise refused(path, f"could not be written, {kept}", err) from err
 
 
 def make_folder(path: str | Path) -> Path:
@@ -78,7 +61,7 @@ def make_folder(path: str | Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as err:
-        raise _refused(path, "the folder could not be made", err) from err
+        raise refused(path, "the folder could not be made", err) from err
     return path
 
 

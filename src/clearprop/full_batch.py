@@ -12,11 +12,13 @@ from clearprop.kernels.penalties import l2_penalty
 from clearprop.lbfgs import LBFGSResult, minimize_lbfgs
 from clearprop.loop import backpropagate
 from clearprop.losses import Loss, make_loss
+from clearprop.messages.calls import in_a_sentence
 from clearprop.model import Sequential
 from clearprop.names import check_number
 from clearprop.sources import RowSource
 
 
+@in_a_sentence
 def fit_lbfgs(
     model: Sequential,
     x: Any,

@@ -41,8 +41,9 @@ class History:
         return [row[column] for row in self.epochs]
 
     def __repr__(self) -> str:
-        last = {k: round(v, 4) for k, v in self.epochs[-1].items()} if self.epochs else {}
-        return f"History({len(self.epochs)} epochs, {len(self.steps['loss'])} steps, last: {last})"
+        last = self.epochs[-1].items() if self.epochs else ()
+        said = "".join(f", {k} {v:.4g}" for k, v in last if k not in ("epoch", "step", "seconds"))
+        return f"History({len(self.epochs)} epochs, {len(self.steps['loss'])} steps{said})"
 
     def state(self) -> dict[str, Any]:
         """Everything in it, as arrays and plain values."""

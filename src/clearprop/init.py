@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, prod, sqrt
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -185,8 +185,23 @@ class Sparse(Initializer):
         return w.reshape(shape)
 
 
+class _Scaled(Initializer):
+    """Numbers around 0 whose deviation follows from the fans: uniform ones, or normal ones, untruncated."""
+
+    uniform: ClassVar[bool]
+
+    @abstractmethod
+    def std(self, fan_in: int, fan_out: int) -> float:
+        """The standard deviation."""
+
+    def __call__(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+        std = self.std(fan_in, fan_out)
+        bound = sqrt(3) * std  # the variance of uniform ±a is a² / 3
+        return rng.uniform(-bound, bound, shape) if self.uniform else rng.normal(0.0, std, shape)
+
+
 @dataclass(frozen=True)
-class _Xavier(Initializer):
+class _Xavier(_Scaled):
     gain: float = 1.0
 
     def __post_init__(self) -> None:
@@ -200,24 +215,18 @@ class _Xavier(Initializer):
 class XavierUniform(_Xavier):
     """Uniform in ±gain √(6 / (fan_in + fan_out)). Glorot & Bengio (2010), equation 16, with gain 1."""
 
-    name = "xavier_uniform"
-
-    def __call__(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
-        return _uniform(self.std(fan_in, fan_out), shape, rng)
+    name, uniform = "xavier_uniform", True
 
 
 @final
 class XavierNormal(_Xavier):
     """Normal with std = gain √(2 / (fan_in + fan_out)). Glorot & Bengio (2010), equation 12, with gain 1."""
 
-    name = "xavier_normal"
-
-    def __call__(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
-        return rng.normal(0.0, self.std(fan_in, fan_out), shape)
+    name, uniform = "xavier_normal", False
 
 
 @dataclass(frozen=True)
-class _He(Initializer):
+class _He(_Scaled):
     gain: float = SQRT2
     mode: str = "fan_in"
 
@@ -236,42 +245,34 @@ class _He(Initializer):
 class HeUniform(_He):
     """Uniform in ±gain √(3 / fan), of the same variance as HeNormal. He et al. (2015), with gain √2."""
 
-    name = "he_uniform"
-
-    def __call__(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
-        return _uniform(self.std(fan_in, fan_out), shape, rng)
+    name, uniform = "he_uniform", True
 
 
 @final
 class HeNormal(_He):
     """Normal with std = gain / √fan, untruncated. He et al. (2015), equations 10 and 14, with gain √2."""
 
-    name = "he_normal"
+    name, uniform = "he_normal", False
 
-    def __call__(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
-        return rng.normal(0.0, self.std(fan_in, fan_out), shape)
+
+@dataclass(frozen=True)
+class _Lecun(_Scaled):
+    def std(self, fan_in: int, fan_out: int) -> float:
+        return 1 / sqrt(fan_in)
 
 
 @final
-@dataclass(frozen=True)
-class LecunUniform(Initializer):
+class LecunUniform(_Lecun):
     """Uniform in ±√(3 / fan_in), of variance 1 / fan_in. LeCun et al. (1998), section 4.6."""
 
-    name = "lecun_uniform"
-
-    def __call__(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
-        return _uniform(1 / sqrt(fan_in), shape, rng)
+    name, uniform = "lecun_uniform", True
 
 
 @final
-@dataclass(frozen=True)
-class LecunNormal(Initializer):
+class LecunNormal(_Lecun):
     """Normal with std = 1 / √fan_in, untruncated. LeCun et al. (1998), section 4.6."""
 
-    name = "lecun_normal"
-
-    def __call__(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
-        return rng.normal(0.0, 1 / sqrt(fan_in), shape)
+    name, uniform = "lecun_normal", False
 
 
 @final
@@ -294,11 +295,6 @@ class Orthogonal(Initializer):
         q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
         q *= np.where(np.diag(r) < 0, -self.gain, self.gain)
         return np.ascontiguousarray(q if rows >= columns else q.T).reshape(shape)
-
-
-def _uniform(std: float, shape: Shape, rng: np.random.Generator) -> Array:
-    bound = sqrt(3) * std  # the variance of uniform ±a is a² / 3
-    return rng.uniform(-bound, bound, shape)
 
 
 INITIALIZERS: dict[str, type[Initializer]] = {

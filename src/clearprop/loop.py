@@ -4,8 +4,8 @@ import math
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from itertools import islice
 from time import perf_counter
 from typing import Any
@@ -23,13 +23,16 @@ from clearprop.feed import Picked
 from clearprop.history import INTERRUPTED, History
 from clearprop.kernels.penalties import l1_penalty, l2_penalty
 from clearprop.losses import Loss
+from clearprop.messages.states import read_as_state
 from clearprop.model import Sequential
 from clearprop.names import check_count, check_number
 from clearprop.optim import AdamW, clip_norm, clip_value
 from clearprop.optimizer import Optimizer
-from clearprop.parallel import Noise, Team
+from clearprop.parallel import Noise, Team, part_of
+from clearprop.ranks import ALONE, Ranks, checksum, row_count
 from clearprop.schedules import ReduceOnPlateau
 
+COUNTS = ("epochs", "batch_size", "evaluate_every", "workers", "blas_threads", "shard_size", "seed")
 EVENTS = ("on_fit_start", "on_epoch_start", "on_step_end", "on_epoch_end", "on_fit_end")
 
 
@@ -66,15 +69,7 @@ class Settings:
     shard_size: int | None = None
 
     def __post_init__(self) -> None:
-        for name in (
-            "epochs",
-            "batch_size",
-            "evaluate_every",
-            "workers",
-            "blas_threads",
-            "shard_size",
-            "seed",
-        ):
+        for name in COUNTS:
             if name not in ("evaluate_every", "shard_size") or getattr(self, name) is not None:
                 count = check_count("fit", name, getattr(self, name), least=0 if name == "seed" else 1)
                 object.__setattr__(self, name, count)  # 2.0 is 2
@@ -93,7 +88,7 @@ class Training:
 
     Attributes
     ----------
-    model, loss, optimizer, history, settings
+    model, loss, optimizer, history, settings, ranks
     epoch : int
         Epochs finished.
     batch, batches : int
@@ -113,8 +108,9 @@ class Training:
         sets: Mapping[str, tuple[Examples, Examples]],
         callbacks: Sequence[Callback],
         settings: Settings,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.model, self.loss, self.optimizer, self.ranks = model, loss, optimizer, ranks
         self.x, self.y, self.weights, self.sets = x, y, weights, sets
         self.callbacks, self.settings = callbacks, settings
         self.batch_size = min(settings.batch_size, len(x))
@@ -124,6 +120,7 @@ class Training:
         self.epoch = self.batch = self.step = 0
         self.seconds = 0.0
         self._weight_spans = model.weight_spans()
+        self._wanted = ""  # why this rank wants to stop
         self._sums = [0.0, 0.0, 0]  # of the epoch so far: losses, metric, examples
         self._order = self.rng.bit_generator.state  # from which the current epoch's order is drawn
         self._overrides = {
@@ -136,8 +133,10 @@ class Training:
         }
 
     def stop(self, reason: str) -> None:
-        """End training after the current step; the reason stands in the history."""
-        self.history.stopped = reason
+        """End training after the current step, on all ranks; the reason stands in the history."""
+        self._wanted = reason
+        if self.ranks.size == 1:
+            self.history.stopped = reason
 
     def run(self, resume: Mapping[str, Any] | None = None) -> History:
         """The whole of it, from a saved state or from the start."""
@@ -150,8 +149,12 @@ class Training:
             threads_each(self.settings.blas_threads, self.settings.workers),
             np.errstate(all="ignore"),
             _interruptible(self),
-            Team(self.model, self.settings.workers, self.settings.shard_size) as self._team,
+            Team(self.model, self.settings.workers, self.settings.shard_size, self.ranks) as self._team,
+            ExitStack() as at_the_end,
         ):
+            for callback in self.callbacks:
+                at_the_end.callback(callback.close)
+            self._begin_together()
             self._emit("on_fit_start")
             self.model.link = self.loss.link
             while self.epoch < self.settings.epochs and not self.history.stopped:
@@ -160,6 +163,27 @@ class Training:
                 raise self._diverged(self.step, place)
             self._emit("on_fit_end")
         return self.history
+
+    def _begin_together(self) -> None:
+        """The ranks begin with rank 0's parameters and generators; what they are told must be the same."""
+        if self.ranks.size == 1:
+            return
+        settings = replace(self.settings, workers=1, blas_threads=1, shard_size=None)
+        for what, value in (
+            ("number of rows", len(self.x)),
+            ("sets to watch", {name: len(x) for name, (x, _) in self.sets.items()}),
+            ("rows (their checksum)", [checksum(rows) for rows in (self.x, self.y)]),
+            ("sample_weights", None if self.weights is None else checksum(self.weights)),
+            ("number of parameters", self.model.params.size),
+            ("loss", self.loss.name),
+            ("optimizer", type(self.optimizer).__name__),
+            ("settings", settings),
+            ("steps done", self.step),
+        ):
+            self.ranks.check_same(what, value)
+        self.model.params[...] = self.ranks.given(self.model.params)
+        self.model.buffers[...] = self.ranks.given(self.model.buffers)
+        self.model.rng.bit_generator.state = self.ranks.given(self.model.rng.bit_generator.state)
 
     def _run_epoch(self) -> None:
         if self.batch == 0:
@@ -177,12 +201,18 @@ class Training:
             self._end_epoch()
 
     def _step(self, rows: Rows | list[Picked]) -> None:
+        places: Rows | None = None  # in the mini-batch, where it is shared out over ranks
+        if self.ranks.size > 1:
+            n = row_count(rows)
+            rows, places, mine = self._own(rows)
         x, y = take(self.x, rows), take(self.y, rows)
-        n = len(x)
-        share: float | Array = 1 / n
+        if places is None:
+            n = mine = len(x)
+        count = n if mine else math.inf
+        share: float | Array = 1 / count
         if self.weights is not None:
             weights = take(self.weights, rows)
-            share = (weights / n).reshape(-1, *[1] * len(self.model.output_shape))
+            share = (weights / count).reshape(-1, *[1] * len(self.model.output_shape))
         if self.optimizer.schedule is not None:
             self.optimizer.advance(self.epoch + self.batch / self.batches)
 
@@ -194,9 +224,12 @@ class Training:
             return float(np.add.reduce(losses)), self.loss.measure(scores, y[part])
 
         noise = self.model.draw_noise(n)
-        loss, right = self._team.gradient(run, n, noise)
+        if places is not None:
+            noise = [part_of(drawn, places) for drawn in noise]
+        loss, right = self._team.gradient(run, mine, noise)
         if not math.isfinite(loss):
-            place = where_not_finite(self.model, self.loss, x, noise)
+            mine_is = math.isfinite(self._team.own_loss)
+            place = self.ranks.first("" if mine_is else where_not_finite(self.model, self.loss, x, noise))
             raise self._diverged(self.step + 1, f"the loss became {loss / n}: {place}")
         self._record(loss, right, n)
         if self.settings.l1 or self.settings.l2:
@@ -208,6 +241,15 @@ class Training:
         if self.settings.evaluate_every and self.step % self.settings.evaluate_every == 0:
             self.history.watched.append({"step": self.step, **self._watched()})
         self._emit("on_step_end")
+
+    def _own(self, rows: Rows | list[Picked]) -> tuple[Rows | list[Picked], Rows, int]:
+        """This rank's rows of a mini-batch, their places in it, and how many they are.
+
+        Where they are none, another row stands in, which counts for nothing.
+        """
+        own, places = self.ranks.share(rows)
+        mine = row_count(own)
+        return (own, places, mine) if mine else (*self.ranks.stand_in(rows), 0)
 
     def _record(self, loss: float, right: float, n: int) -> None:
         sums, steps = self._sums, self.history.steps
@@ -257,12 +299,14 @@ class Training:
         return {
             f"{name}_{key}": value
             for name, (x, y) in self.sets.items()
-            for key, value in evaluate_set(self.model, x, y, self.loss).items()
+            for key, value in evaluate_set(self.model, x, y, self.loss, self.ranks).items()
         }
 
     def _emit(self, event: str) -> None:
         for call in self._overrides[event]:
             call(self)
+        if self.ranks.size > 1:
+            self.history.stopped = self.ranks.first(self._wanted)
 
     def _diverged(self, step: int, what: str) -> DivergedError:
         epoch = -(-step // self.batches)
@@ -297,6 +341,10 @@ class Training:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from what `state` gave, in a run of the same settings and data."""
+        with read_as_state("resume"):
+            self._restore(state)
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
         progress = state["progress"]
         check_shape(
             "resume", "params", state["params"].shape, self.model.params.shape, "Resume the run it came from."
@@ -334,7 +382,7 @@ def _interruptible(training: Training) -> Iterator[None]:
         return
 
     def interrupt(signum: int, frame: object) -> None:
-        if training.history.stopped:
+        if training._wanted:
             raise KeyboardInterrupt
         training.stop(INTERRUPTED)
 

@@ -9,12 +9,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from clearprop.arrays import Array, Shape, check_finite, check_shape, pictured, shape_text
+from clearprop.arrays import Array, Shape, check_finite, check_shape, shape_text
 from clearprop.errors import ConfigError, DataError, ShapeError
 from clearprop.kernels import losses as k
 from clearprop.kernels.activations import sigmoid_forward, softmax_forward
 from clearprop.layers import remedies
-from clearprop.names import check_count, check_number, unknown
+from clearprop.messages.calls import in_a_sentence
+from clearprop.messages.shapes import pictured
+from clearprop.names import check_count, check_number, named, unknown
 
 Targets = Literal["labels or rows", "labels", "shares", "numbers", "counts"]
 Link = Literal["softmax", "sigmoid", "probs", "argmax", "identity", "exp"]
@@ -232,6 +234,7 @@ def probabilities_from(link: str, scores: Array) -> Array:
     return probs
 
 
+@in_a_sentence
 def make_loss(spec: "str | Mapping[str, Any] | Loss") -> Loss:
     """A Loss from its name, from {"name": …, settings…}, or as it is.
 
@@ -249,12 +252,7 @@ def make_loss(spec: "str | Mapping[str, Any] | Loss") -> Loss:
     """
     if isinstance(spec, Loss):
         return spec
-    if not isinstance(spec, str | Mapping):
-        raise ConfigError(f"loss: expected a name, or a mapping of a name and settings, got {spec!r}.")
-    settings = {"name": spec} if isinstance(spec, str) else dict(spec)
-    name = settings.pop("name", None)
-    if name not in LOSSES:
-        raise unknown("loss", "name", str(name), LOSSES)
+    name, settings = named("loss", spec, LOSSES)
     kernel, targets, link = LOSSES[name]
     known = list(signature(kernel).parameters)[2:]
     for key in settings:

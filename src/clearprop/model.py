@@ -4,20 +4,20 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from math import isfinite
 from os import PathLike
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from clearprop.arrays import Array, Shape, as_dtype, check_finite, check_shape, shape_text
+from clearprop.arrays import Array, Shape, as_dtype, check_finite, check_shape
 from clearprop.batches import Rows, epoch_rows
-from clearprop.errors import ConfigError, DataError, ShapeError
+from clearprop.errors import DataError
 from clearprop.layers import Activation, Layer
-from clearprop.layers.calls import in_a_sentence
-from clearprop.layers.remedies import array_remedy, check_channels_last, check_rows, next_shape
+from clearprop.layers.remedies import array_remedy, check_rows
 from clearprop.losses import predict_from, probabilities_from
-from clearprop.names import check_count
-from clearprop.params import Layout, by_number, numbered
+from clearprop.messages.calls import in_a_sentence
+from clearprop.params import by_number
+from clearprop.plan import as_input_shape, plan
 from clearprop.sources import RowSource, as_source
 from clearprop.summary import summary_table
 from clearprop.work import choose_shard, choose_work, share_out
@@ -73,7 +73,7 @@ class Sequential:
         dtype: npt.DTypeLike = "float32",
     ) -> None:
         self.dtype = as_dtype(dtype)
-        self.input_shape = _as_shape(input_shape)
+        self.input_shape = as_input_shape(input_shape)
         self.layers, self.shapes, self.layout, self.buffer_layout = plan(layers, self.input_shape)
         self.rng = np.random.default_rng(seed)
         self.link = "sigmoid" if self.output_shape == (1,) else "softmax"
@@ -295,23 +295,46 @@ class Sequential:
     def __repr__(self) -> str:
         return f"Sequential({self.layers!r}, input_shape={self.input_shape})"
 
+    def _repr_html_(self) -> str:
+        from clearprop.lens.notebook import model_html
+
+        return model_html(self)
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the architecture and the parameters as one safetensors file; `cp.load` reads it."""
         from clearprop.storage import save_model
 
         save_model(self, path)
 
+    def to_onnx(self, path: str | PathLike[str], **options: Any) -> None:
+        """Write the network, as it predicts, to one ONNX file, which other programs run; `cp.from_onnx` reads it.
+
+        Parameters
+        ----------
+        path : str or path
+        opset : int
+            The version of ONNX's operators, 21 by default.
+        batch : int, optional
+            The number of examples that the graph takes; any by default.
+        layout : str
+            "NHWC", in which images go in and come out as they do here, or "NCHW", as PyTorch has them.
+        output : str
+            "scores", or "probabilities" with the softmax or sigmoid that the network was trained with.
+
+        Raises
+        ------
+        ConfigError, FileError
+            If an option or a layer is nothing that ONNX can express, or the file cannot be written.
+        """
+        from clearprop.interop.onnx import write_with
+
+        write_with(self, path, options)
+
     def _bind(self, params: Array, grads: Array, buffers: Array) -> None:
         check_shape("Sequential", "grads", grads.shape, (self.layout.size,))
         self._params, self._grads, self._buffers = params, grads, buffers
-        views = [
-            by_number(found, len(self.layers))
-            for found in (
-                self.layout.views(params),
-                self.layout.views(grads),
-                self.buffer_layout.views(buffers),
-            )
-        ]
+        named = self.layout.views(params), self.layout.views(grads), self.buffer_layout.views(buffers)
+        views = [by_number(found, len(self.layers)) for found in named]
         for layer, *own in zip(self.layers, *views, strict=True):
             layer.bind(*own)
         at_once = choose_shard(self.layers, self.shapes, self.dtype.itemsize)
@@ -328,57 +351,3 @@ class Sequential:
     def refuse(self, shape: Shape, who: str = "") -> None:
         """Say why x of this shape cannot go in, with the remedy that fits; `who` opens the sentence."""
         check_rows(who or f"layer 0, {self.layers[0]}", shape, self.layers[0], self.input_shape)
-
-
-def _as_shape(shape: Any) -> Shape:
-    if not isinstance(shape, Sequence) or isinstance(shape, str) or not shape:
-        raise ShapeError(
-            f"Sequential: expected input_shape to be a tuple of one example's sizes, such as (784,), got {shape!r}."
-            + f" Write ({shape},)." * isinstance(shape, int)
-        )
-    if shape[0] in (None, -1) and len(shape) > 1:
-        one = shape_text(shape[1:])
-        raise ShapeError(
-            f"Sequential: expected one example's input_shape, got {tuple(shape)}. Leave the batch axis out: {one}."
-        )
-    return tuple(check_count("Sequential", "input_shape", n) for n in shape)
-
-
-class Plan(NamedTuple):
-    """A network before any of its numbers exist."""
-
-    layers: list[Layer]  # after expansion
-    shapes: list[Shape]  # between them, and at both ends
-    params: Layout
-    buffers: Layout
-
-
-def plan(layers: Any, input_shape: Shape) -> Plan:
-    """The expanded layers, the shapes between them, and where parameters and buffers lie; nothing is allocated.
-
-    Raises
-    ------
-    ShapeError
-        If a layer cannot take what the one before it gives.
-    """
-    expanded = _expand(layers)
-    shapes = [input_shape]
-    for i, layer in enumerate(expanded):
-        if shapes[-1] == input_shape and any(part.on_images for part in layer.parts()):
-            check_channels_last(f"layer {i}, {layer}", input_shape)
-        shapes.append(next_shape(expanded, shapes, "layer"))
-    params = [layer.param_shapes(shape) for layer, shape in zip(expanded, shapes[:-1], strict=True)]
-    buffers = [layer.buffer_shapes(shape) for layer, shape in zip(expanded, shapes[:-1], strict=True)]
-    return Plan(expanded, shapes, Layout(numbered(params)), Layout(numbered(buffers)))
-
-
-def _expand(layers: Any) -> list[Layer]:
-    if not isinstance(layers, Sequence) or not layers:
-        raise ConfigError(f"Sequential: expected a list of at least one layer, got {layers!r}.")
-    for i, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            hint = " Put () behind its name." if isinstance(layer, type) and issubclass(layer, Layer) else ""
-            raise ConfigError(
-                f"Sequential: expected layer {i} to be a Layer such as Dense(10), got {layer!r}.{hint}"
-            )
-    return [part for layer in layers for part in layer.expand()]

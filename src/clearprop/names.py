@@ -1,42 +1,15 @@
 """Names and settings that users write: looked up, built from and refused in one wording."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from inspect import Parameter, signature
-from math import isfinite
+from math import inf, isfinite
 from numbers import Real
 from typing import Any, ClassVar, TypeVar
 
 from clearprop.errors import ConfigError
 
 T = TypeVar("T")
-
-
-# What other libraries call the same things; of several names, the first that is known where one is looked up.
-ELSEWHERE = {
-    "linear": "identity Dense", "silu": "swish", "atan": "arctan",
-    "glorot_uniform": "xavier_uniform", "glorot_normal": "xavier_normal",
-    "kaiming_uniform": "he_uniform", "kaiming_normal": "he_normal",
-    "mse": "squared_error", "mean_squared_error": "squared_error", "l2": "squared_error",
-    "mae": "absolute_error", "mean_absolute_error": "absolute_error", "l1": "absolute_error",
-    "bce": "sigmoid_cross_entropy", "binary_cross_entropy": "sigmoid_cross_entropy",
-    "binary_crossentropy": "sigmoid_cross_entropy", "logistic": "sigmoid_cross_entropy",
-    "sparse_categorical_crossentropy": "softmax_cross_entropy", "categorical_crossentropy": "softmax_cross_entropy",
-    "log_loss": "softmax_cross_entropy", "learning_rate": "lr", "linear_layer": "Dense", "fullyconnected": "Dense",
-    "rnn": "Elman", "simplernn": "Elman",
-    "units": "filters", "out_features": "units filters", "out_channels": "filters units", "p": "rate",
-    "hidden_size": "units", "num_units": "units", "output_dim": "units", "embedding_dim": "units",
-    "num_embeddings": "vocabulary", "input_dim": "vocabulary", "num_groups": "groups", "epsilon": "eps",
-    "nonlinearity": "activation", "axis": "axes",
-    "kernel_size": "kernel window", "pool_size": "window", "kernel_initializer": "init", "weight_init": "init",
-    "batchnormalization": "BatchNorm", "adaptiveavgpool2d": "GlobalAvgPool", "add": "Residual", "skip": "Residual",
-    **dict.fromkeys(("relu", "tanh", "sigmoid", "softmax", "gelu", "elu", "leakyrelu"), "Activation"),
-}  # fmt: skip
-
-# What other libraries ask for, and the shape that comes in tells here.
-TOLD_BY_SHAPE = (
-    "in_channels", "in_features", "num_features", "num_channels", "input_dim", "input_size", "input_shape",
-)  # fmt: skip
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -46,6 +19,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     ('adam', '')
     """
     from difflib import get_close_matches  # only a mistake needs it
+
+    from clearprop.messages.elsewhere import ELSEWHERE
 
     by_lower = {other.lower(): other for other in known}
     for here in ELSEWHERE.get(name.lower(), "").lower().split():
@@ -57,6 +32,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def told_by_shape(name: str, near: str) -> bool:
     """Whether what comes in tells this setting here, and so no setting that is near to it."""
+    from clearprop.messages.elsewhere import ELSEWHERE, TOLD_BY_SHAPE
+
     return name in TOLD_BY_SHAPE and near not in ELSEWHERE.get(name, "").split()
 
 
@@ -98,6 +75,17 @@ def build(who: str, spec: str | Mapping[str, Any], known: Mapping[str, Callable[
     >>> build("number", {"name": "complex", "real": 1, "imag": 2}, {"complex": complex})
     (1+2j)
     """
+    name, settings = named(who, spec, known)
+    check_settings(f"{who} {name!r}", known[name], (), settings)
+    return known[name](**settings)
+
+
+def named(who: str, spec: Any, known: Collection[str]) -> tuple[str, dict[str, Any]]:
+    """A known name and its settings, from the name alone or from a mapping of both.
+
+    >>> named("loss", {"name": "huber", "delta": 2.0}, ["huber", "hinge"])
+    ('huber', {'delta': 2.0})
+    """
     if not isinstance(spec, str | Mapping):
         raise ConfigError(f"{who}: expected a name, or a mapping of a name and settings, got {spec!r}.")
     settings: dict[str, Any] = {"name": spec} if isinstance(spec, str) else dict(spec)
@@ -106,8 +94,7 @@ def build(who: str, spec: str | Mapping[str, Any], known: Mapping[str, Callable[
         raise ConfigError(f"{who}: expected a 'name' among the settings, got {sorted(settings)}.")
     if not isinstance(name, str) or name not in known:
         raise unknown(who, "name", name, known)
-    check_settings(f"{who} {name!r}", known[name], (), settings)
-    return known[name](**settings)
+    return name, settings
 
 
 def check_settings(
@@ -138,7 +125,10 @@ def check_number(
     clearprop.errors.ConfigError: SGD: expected momentum in [0, 1), got 1.5.
     """
     if not isinstance(value, bool) and isinstance(value, Real):
-        number = float(value)
+        try:
+            number = float(value)
+        except OverflowError:  # an integer of hundreds of digits
+            number = inf
         if isfinite(number) and holds(number):
             return number
     raise ConfigError(f"{who}: expected {what} {expected}, got {value!r}.")

@@ -10,6 +10,7 @@ import numpy as np
 
 from clearprop.arrays import Array, check_shape, shape_text
 from clearprop.errors import ConfigError, ShapeError
+from clearprop.messages.calls import in_a_sentence
 from clearprop.names import check_number
 
 Schedule = Callable[[float], float]  # t in epochs, fractional within an epoch -> lr
@@ -60,6 +61,9 @@ class Optimizer(ABC):
     name: ClassVar[str]
     slot_names: tuple[str, ...] = ()
     setting_names: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        cls.__init__ = in_a_sentence(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self, lr: float | Schedule) -> None:
         self.schedule: Schedule | None = None

@@ -1,7 +1,8 @@
-"""Team: replicas of a network that share out a mini-batch, in shards that fit the cache, on threads."""
+"""Team: replicas of a network that share out a mini-batch, in shards that fit the cache, on threads and on ranks."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from math import nan
 from threading import Barrier, BrokenBarrierError, Semaphore
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import numpy as np
 
 from clearprop.arrays import Array
+from clearprop.batches import Rows
 from clearprop.model import Sequential
 from clearprop.optimizer import Optimizer
+from clearprop.ranks import ALONE, Ranks
 from clearprop.work import keep_memory
 
 if TYPE_CHECKING:
@@ -31,15 +34,23 @@ class Team:
 
     Where a layer looks at the whole mini-batch, as batch norm does, all shards are under way at the same time, each
     on a thread and with a row of gradients of its own, and meet in that layer; `workers` of them run at once.
+
+    On several ranks each has a team for its own part of the mini-batch, and the teams' sums are added up, too.
     """
 
-    def __init__(self, model: Sequential, workers: int, shard_size: int | None = None) -> None:
-        self.model, self.workers, self.shard_size = model, workers, shard_size
+    def __init__(
+        self, model: Sequential, workers: int, shard_size: int | None = None, ranks: Ranks = ALONE
+    ) -> None:
+        self.model, self.workers, self.shard_size, self.ranks = model, workers, shard_size, ranks
         self.meets = any(part.over_batch for layer in model.layers for part in layer.parts())
         self.replicas = [model]  # which write their gradients into vectors of their own
         self.spans = [slice(a, b) for a, b in cuts(model.params.size, workers)]
         self.pool: ThreadPoolExecutor | None = None
         self.threads = 0  # of the pool
+        self.idle, self.own_loss = (
+            False,
+            nan,
+        )  # of several ranks: whether it had no examples; its part of the loss
 
     def __enter__(self) -> Self:
         keep_memory()
@@ -51,11 +62,26 @@ class Team:
         self._dismiss()
 
     def gradient(self, run: Run, n: int, noise: Noise) -> tuple[float, float]:
-        """Run all shards of a mini-batch of n; the model's grads and the two sums are the totals."""
+        """Run all shards of this rank's n examples of a mini-batch; the model's grads and the two sums are all ranks'.
+
+        A rank that has none, n = 0, runs one all the same, to be where the others wait for it, and adds zeros.
+        """
+        if self.ranks.size == 1:
+            return self._gradient(run, n, noise)
+        self.idle = n == 0
+        own = self._gradient(run, max(n, 1), noise)
+        self.own_loss, sums = own[0], np.array(own)
+        if self.idle:
+            sums[...] = self.model.grads[...] = 0
+        self.ranks.total(self.model.grads)
+        loss, right = self.ranks.total(sums).tolist()
+        return loss, right
+
+    def _gradient(self, run: Run, n: int, noise: Noise) -> tuple[float, float]:
         size = min(self.shard_size or n, -(-n // self.workers))
         count = min(n, -(-n // (size * self.workers)) * self.workers)  # as many for each worker
         shards = [slice(a, b) for a, b in cuts(n, count)]
-        if len(shards) == 1:
+        if len(shards) == 1 and not (self.meets and self.ranks.size > 1):
             return run(self.model, shards[0], noise)
         parts = [[part_of(drawn, shard) for drawn in noise] for shard in shards]
         sums = self._meeting(run, shards, parts) if self.meets else self._in_turn(run, shards, parts)
@@ -83,13 +109,13 @@ class Team:
     def _meeting(self, run: Run, shards: list[slice], noise: Sequence[Noise]) -> list[tuple[float, float]]:
         """All shards at the same time, so that layers can add up over the whole mini-batch."""
         replicas = self._replicas(len(shards))
-        meeting = Meeting(len(shards), self.workers)
+        meeting = Meeting(len(shards), self.workers, self.ranks)
 
         def work(i: int) -> tuple[float, float]:
             for layer in replicas[i].layers:
                 for part in layer.parts():
                     if part.over_batch:
-                        part.total = lambda sums: meeting.total(i, sums)
+                        part.total = lambda sums: meeting.total(i, np.zeros_like(sums) if self.idle else sums)
             try:
                 with meeting.running:
                     return run(replicas[i], shards[i], noise[i])
@@ -164,12 +190,13 @@ class Team:
 
 
 class Meeting:
-    """Where the shards of a mini-batch meet: each brings an array, and all leave with the sum.
+    """Where the shards of a mini-batch meet: each brings an array, and all leave with the sum over all ranks.
 
     Of the shards that are not waiting for the others, `workers` run at a time.
     """
 
-    def __init__(self, shards: int, workers: int) -> None:
+    def __init__(self, shards: int, workers: int, ranks: Ranks = ALONE) -> None:
+        self.ranks = ranks
         self.barrier = Barrier(shards, self._add_up)
         self.running = Semaphore(workers)
         self.brought: list[Array] = [np.empty(0)] * shards
@@ -186,7 +213,8 @@ class Meeting:
         return self.sum
 
     def _add_up(self) -> None:
-        self.sum = np.add.reduce(self.brought)  # in the shards' order, so that a run repeats bit for bit
+        # in the shards' order, so that a run repeats bit for bit
+        self.sum = self.ranks.total(np.add.reduce(self.brought))
 
 
 def cuts(n: int, parts: int) -> list[tuple[int, int]]:
@@ -195,7 +223,7 @@ def cuts(n: int, parts: int) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
-def part_of(noise: Any, rows: slice) -> Any:
+def part_of(noise: Any, rows: Rows) -> Any:
     """A shard's rows of what a layer has drawn."""
     if isinstance(noise, list):
         return [part_of(inner, rows) for inner in noise]

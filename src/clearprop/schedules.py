@@ -10,6 +10,7 @@ import numpy as np
 
 from clearprop.arrays import Array
 from clearprop.errors import ConfigError
+from clearprop.messages.calls import in_a_sentence
 from clearprop.names import Named, build
 
 # A t that rounding left just below the end of a stage counts as the end.
@@ -249,6 +250,10 @@ def _half_cosine(start: float, end: float, share: float) -> float:
 SCHEDULES: dict[str, type[Schedule]] = {
     schedule.name: schedule for schedule in (Constant, Step, Exponential, Cosine, OneCycle, ReduceOnPlateau)
 }
+
+
+for _kind in SCHEDULES.values():  # dataclass has made their __init__ only now
+    _kind.__init__ = in_a_sentence(_kind.__init__)  # type: ignore[method-assign]
 
 
 def make_schedule(spec: str | Mapping[str, Any] | Schedule) -> Schedule:

@@ -1,7 +1,8 @@
 """A network as one file: safetensors, with the architecture as JSON in its header. Loading never runs code."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from math import prod
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,14 @@ from clearprop.errors import ClearpropError, DataError, FileError, ShapeError
 from clearprop.files import replace_file
 from clearprop.layers.spec import layer_from, layer_spec
 from clearprop.names import check_count
+from clearprop.tensors import TensorFile, open_tensors, strict_json
 
 if TYPE_CHECKING:
     from clearprop.model import Sequential
 
 _KEY = "clearprop"
-_LINKS = ("softmax", "sigmoid", "probs", "argmax", "identity", "exp")
+LINKS = ("softmax", "sigmoid", "probs", "argmax", "identity", "exp")
+LARGEST, MOST_AXES = 2**31, 32  # numbers of one example between two layers, and its axes
 
 
 def save_model(model: "Sequential", path: str | PathLike[str]) -> None:
@@ -39,10 +42,8 @@ def save_model(model: "Sequential", path: str | PathLike[str]) -> None:
     replace_file(Path(fspath(path)), lambda file: file.write(blob))
 
 
-def read_file(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:
-    """The description and the named arrays of a file that `save_model` wrote."""
-    from safetensors import SafetensorError, safe_open
-
+def read_header(path: str | PathLike[str]) -> tuple[dict[str, Any], TensorFile]:
+    """The description in a file that `save_model` wrote, and its arrays, none of which is read yet."""
     path = Path(fspath(path))
     if path.is_dir():
         raise FileError(
@@ -50,23 +51,18 @@ def read_file(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, Arra
         )
     if not path.is_file():
         raise FileError(f"{path}: no such file. Expected a network that model.save wrote.")
-    try:
-        with safe_open(path, framework="np") as file:
-            header = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: not a whole safetensors file ({error}). Take an undamaged copy.") from None
-    if _KEY not in header:
+    file = open_tensors(path)
+    if _KEY not in file.told:
         raise DataError(
             f"{path}: a safetensors file, but not one that model.save wrote: its header names no layers."
         )
     try:
-        description = json.loads(header[_KEY])
-    except (json.JSONDecodeError, RecursionError) as error:
+        description = strict_json(file.told[_KEY])
+    except ValueError as error:
         raise DataError(f"{path}: the architecture in the header is not valid JSON ({error}).") from None
     if not isinstance(description, dict) or description.get("format") != 1:
         raise DataError(f"{path}: written in a format that this version does not know. Expected format 1.")
-    return description, arrays
+    return description, file
 
 
 def load(path: str | PathLike[str]) -> "Sequential":
@@ -86,23 +82,30 @@ def load(path: str | PathLike[str]) -> "Sequential":
     >>> bool((cp.load(path).params == model.params).all())
     True
     """
-    from clearprop.model import Sequential, plan
+    from clearprop.model import Sequential
+    from clearprop.plan import plan
 
-    description, arrays = read_file(path)
-    specs, shape = description.get("layers"), description.get("input_shape")
-    if not isinstance(specs, list) or not isinstance(shape, list) or description.get("link") not in _LINKS:
+    description, file = read_header(path)
+    specs, shape, link = (description.get(key) for key in ("layers", "input_shape", "link"))
+    if not isinstance(specs, list) or not isinstance(shape, list) or link not in LINKS:
         raise DataError(f"{path}: the header's layers, input_shape or link are missing or malformed.")
     try:
         layers = [layer_from(spec, f"layer {i}") for i, spec in enumerate(specs)]
         sizes = tuple(check_count("load", "input_shape", n) for n in shape)
         dtype, planned = as_dtype(description.get("dtype", "")), plan(layers, sizes)
-    except ClearpropError as error:
-        raise DataError(f"{path}: {error}") from None
-    shapes = planned.params.shapes | planned.buffers.shapes
-    check_arrays(shapes, arrays, str(path))  # before anything of that size is made
-    model = Sequential(layers, sizes, dtype=dtype)
-    model.link = description["link"]
-    fill_params(model, arrays, str(path))
+    except (ClearpropError, RecursionError) as error:
+        told = "layers nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise DataError(f"{path}: {told if len(told) < 2000 else told[:2000] + ' …'}") from None
+    check_names(planned.params.shapes | planned.buffers.shapes, file.shapes, str(path))  # nothing is made yet
+    if max(len(s) for s in planned.shapes) > MOST_AXES or max(map(prod, planned.shapes)) > LARGEST:
+        raise DataError(
+            f"{path}: describes a network that is too large to compute: one example has the shapes "
+            f"{str(planned.shapes)[:200]} between its layers."
+        )
+    with np.errstate(all="ignore"):  # initial numbers, which the file's replace, may be beyond the dtype
+        model = Sequential(layers, sizes, dtype=dtype)
+    model.link = link
+    fill_params(model, file.read_all(), str(path))
     return model
 
 
@@ -115,38 +118,34 @@ def load_weights(model: "Sequential", path: str | PathLike[str]) -> None:
         If the file is of another network: the first name or shape that differs is named, and the network is
         left as it was.
     """
-    _, arrays = read_file(path)
-    fill_params(model, arrays, str(path))
+    _, file = read_header(path)
+    check_names(_shapes(model), file.shapes, str(path))
+    fill_params(model, file.read_all(), str(path))
 
 
-def check_arrays(shapes: Mapping[str, Shape], arrays: dict[str, Array], who: str) -> None:
-    """Refuse named arrays that are not of these names and shapes."""
+def check_names(shapes: Mapping[str, Shape], given: Mapping[str, Shape], who: str) -> None:
+    """Refuse arrays that are not of these names and shapes."""
     for name, shape in shapes.items():
-        if name not in arrays or arrays[name].shape != shape:
-            got = (
-                f"{name} of shape {arrays[name].shape}"
-                if name in arrays
-                else f"only {', '.join(arrays) or 'nothing'}"
-            )
+        if given.get(name) != shape:
+            got = f"{name} of shape {given[name]}" if name in given else f"only {_names(given)}"
             raise ShapeError(
                 f"{who}: weights of another network: expected {name} of shape {shape}, got {got}. "
                 "Build the network that the file was saved from, or read both with load(path)."
             )
-    extra = arrays.keys() - shapes.keys()
-    if extra:
+    if extra := given.keys() - shapes.keys():
         raise ShapeError(
-            f"{who}: weights of another network: this one has no {', '.join(sorted(extra))}. "
+            f"{who}: weights of another network: this one has no {_names(sorted(extra))}. "
             "Build the network that the file was saved from, or read both with load(path)."
         )
 
 
 def fill_params(model: "Sequential", arrays: dict[str, Array], who: str) -> None:
     """Copy named arrays into the parameters and buffers, once all names, shapes and values are right."""
-    check_arrays({name: view.shape for name, view in _named(model).items()}, arrays, who)
+    check_names(_shapes(model), {name: np.shape(array) for name, array in arrays.items()}, who)
     found: dict[str, Array] = {}
     for name, array in arrays.items():
         with np.errstate(over="ignore"):  # what the dtype cannot hold becomes infinite
-            found[name] = array.astype(model.dtype) if array.dtype.kind == "f" else array
+            found[name] = array.astype(model.dtype, copy=False) if array.dtype.kind == "f" else array
         if array.dtype.kind != "f" or not np.isfinite(found[name]).all():
             raise DataError(
                 f"{who}: {name} holds values that are not finite numbers in {model.dtype}. Take another checkpoint."
@@ -157,3 +156,13 @@ def fill_params(model: "Sequential", arrays: dict[str, Array], who: str) -> None
 
 def _named(model: "Sequential") -> dict[str, Array]:
     return model.named_params() | model.named_buffers()
+
+
+def _shapes(model: "Sequential") -> dict[str, Shape]:
+    return {name: view.shape for name, view in _named(model).items()}
+
+
+def _names(names: Collection[str]) -> str:
+    """Names in a row, the first twenty of them."""
+    more = f" and {len(names) - 20:,} more" if len(names) > 20 else ""
+    return (", ".join(list(names)[:20]) or "nothing") + more

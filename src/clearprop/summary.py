@@ -40,9 +40,9 @@ def summary_table(
     for i, (layer, shape) in enumerate(zip(layers, shapes[:-1], strict=True)):
         inside = list(layer.leaves(shape))
         leaves += inside
-        rows.append(_row(f"{i} {layer}", layer, shape, n))
+        rows.append(summary_row(f"{i} {layer}", layer, shape, n))
         if inside != [(layer, shape)]:
-            rows += [_row(f"    {leaf}", leaf, at, n) for leaf, at in inside]
+            rows += [summary_row(f"    {leaf}", leaf, at, n) for leaf, at in inside]
     work = sum(layer.multiply_adds(shape) for layer, shape in zip(layers, shapes[:-1], strict=True))
     total = ("total", "", f"{layout.size:,}", f"{work:,}")
     widths = [max(len(row[c]) for row in (head, *rows, total)) for c in range(4)]
@@ -69,7 +69,8 @@ def summary_table(
     )
 
 
-def _row(name: str, layer: Layer, input_shape: Shape, n: int | str) -> tuple[str, str, str, str]:
+def summary_row(name: str, layer: Layer, input_shape: Shape, n: int | str) -> tuple[str, str, str, str]:
+    """A layer's cells: its name, its output's shape, its parameters, its multiply-adds for one example."""
     count = sum(prod(shape) for shape in layer.param_shapes(input_shape).values())
     work = layer.multiply_adds(input_shape)
     output = shape_text((n, *layer.output_shape(input_shape, name)))

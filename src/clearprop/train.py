@@ -6,19 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from clearprop.arrays import Array, check_shape
 from clearprop.batches import Examples, Rows
 from clearprop.callbacks import Callback
 from clearprop.errors import ConfigError, DataError
-from clearprop.evaluation import prepare_set
+from clearprop.evaluation import prepare_set, prepare_weights
 from clearprop.feed import Feed
 from clearprop.history import History
 from clearprop.loop import Settings, Training
 from clearprop.losses import Loss, make_loss
+from clearprop.messages.calls import in_a_sentence
 from clearprop.model import Sequential
 from clearprop.names import check_count
 from clearprop.optim import make_optimizer
 from clearprop.optimizer import Optimizer
+from clearprop.ranks import Ranks
 from clearprop.schedules import ReduceOnPlateau
 from clearprop.sources import ArrayRows
 from clearprop.work import choose_work
@@ -26,6 +27,7 @@ from clearprop.work import choose_work
 Data = tuple[Any, Any]
 
 
+@in_a_sentence
 def fit(
     model: Sequential,
     x: Any,
@@ -51,6 +53,7 @@ def fit(
     blas_threads: int | None = None,
     shard_size: int | None = None,
     resume: Mapping[str, Any] | None = None,
+    comm: Any = None,
 ) -> History:
     """Train a network by mini-batches; it is changed in place.
 
@@ -94,6 +97,10 @@ def fit(
         the cache holds; else the worker's whole part of the mini-batch.
     resume : mapping, optional
         A `Training.state()` of the same call, to continue from.
+    comm : mpi4py.MPI.Comm, optional
+        Share out every mini-batch over the ranks of this communicator. All of them make the same call with the same
+        data; each takes its own part, and all end with the same network: the one that a single process would have,
+        up to rounding. An error on one rank ends the job.
 
     Returns
     -------
@@ -121,49 +128,44 @@ def fit(
     >>> model.predict(x)
     array([0, 1, 1, 0])
     """
-    batch_size = check_count("fit", "batch_size", batch_size)
-    _check_callbacks(callbacks)
-    loss = make_loss(loss)
-    x, y = prepare_set(model, loss, x, y, "fit")
-    sets = {name: _set(model, loss, data, f"fit, {name}") for name, data in (watch or {}).items()}
-    kept: Rows = slice(None)
-    if isinstance(validation, int | float | np.floating):
-        held, kept = _held_out(float(validation), x, seed)
-        sets = {"validation": (x[held], y[held]), **sets}
-    elif validation is not None:
-        if "validation" in sets:
-            raise ConfigError(
-                "fit: expected one set named validation, got validation= and watch's. Rename that one."
-            )
-        sets = {"validation": _set(model, loss, validation, "fit, validation"), **sets}
-    weights = _weights(sample_weights, x, kept, model.dtype)
-    x, y = x[kept], y[kept]
-    _check_last_batch(model, len(x), batch_size, drop_last)
-    work = choose_work(model.layers, model.shapes, model.dtype.itemsize, min(batch_size, len(x)))
-    if workers is not None or blas_threads is not None:
-        work = work._replace(
-            workers=1 if workers is None else workers,
-            blas_threads=1 if blas_threads is None else blas_threads,
+    ranks = Ranks(comm)
+    with ranks.together():
+        batch_size = check_count("fit", "batch_size", batch_size)
+        _check_callbacks(callbacks)
+        loss = make_loss(loss)
+        x, y = prepare_set(model, loss, x, y, "fit")
+        sets = {name: _set(model, loss, data, f"fit, {name}") for name, data in (watch or {}).items()}
+        kept: Rows = slice(None)
+        if isinstance(validation, int | float | np.floating):
+            held, kept = _held_out(float(validation), x, seed)
+            sets = {"validation": (x[held], y[held]), **sets}
+        elif validation is not None:
+            if "validation" in sets:
+                raise ConfigError(
+                    "fit: expected one set named validation, got validation= and watch's. Rename that one."
+                )
+            sets = {"validation": _set(model, loss, validation, "fit, validation"), **sets}
+        weights = _weights(sample_weights, x, kept, model.dtype)
+        x, y = x[kept], y[kept]
+        _check_last_batch(model, len(x), batch_size, drop_last)
+        _check_statistics(model, ranks)
+        work = choose_work(
+            model.layers, model.shapes, model.dtype.itemsize, -(-min(batch_size, len(x)) // ranks.size)
         )
-    settings = Settings(
-        epochs=epochs,
-        batch_size=batch_size,
-        evaluate_every=evaluate_every,
-        l1=l1,
-        l2=l2,
-        clip_norm=clip_norm,
-        clip_value=clip_value,
-        shuffle=shuffle,
-        drop_last=drop_last,
-        seed=seed,
-        workers=work.workers,
-        blas_threads=work.blas_threads,
-        shard_size=work.shard_size if shard_size is None else shard_size,
-    )
-    optimizer = make_optimizer(optimizer)
-    _check_plateau(optimizer, loss)
-    training = Training(model, loss, optimizer, x, y, weights, sets, callbacks, settings)
-    return training.run(resume)
+        if workers is not None or blas_threads is not None:
+            work = work._replace(
+                workers=1 if workers is None else workers,
+                blas_threads=1 if blas_threads is None else blas_threads,
+            )
+        settings = Settings(
+            epochs=epochs, batch_size=batch_size, evaluate_every=evaluate_every, l1=l1, l2=l2, clip_norm=clip_norm,
+            clip_value=clip_value, shuffle=shuffle, drop_last=drop_last, seed=seed, workers=work.workers,
+            blas_threads=work.blas_threads, shard_size=work.shard_size if shard_size is None else shard_size,
+        )  # fmt: skip
+        optimizer = make_optimizer(optimizer)
+        _check_plateau(optimizer, loss)
+        training = Training(model, loss, optimizer, x, y, weights, sets, callbacks, settings, ranks)
+        return training.run(resume)
 
 
 def _check_last_batch(model: Sequential, n: int, batch_size: int, drop_last: bool) -> None:
@@ -180,6 +182,17 @@ def _check_last_batch(model: Sequential, n: int, batch_size: int, drop_last: boo
                 )
 
 
+def _check_statistics(model: Sequential, ranks: Ranks) -> None:
+    """Refuse running statistics that would be each rank's own."""
+    for i, (layer, shape) in enumerate(zip(model.layers, model.shapes, strict=False)):
+        for leaf, at in layer.leaves(shape):
+            if ranks.size > 1 and leaf.buffer_shapes(at) and not leaf.over_batch:
+                raise ConfigError(
+                    f"fit, layer {i}, {layer}: expected statistics over the whole mini-batch on several ranks, got "
+                    "each one's own, which would make their networks differ. Leave shared=False out."
+                )
+
+
 def _set(model: Sequential, loss: Loss, data: Any, who: str) -> tuple[Examples, Examples]:
     if not isinstance(data, tuple | list) or len(data) != 2:
         of = f" of {len(data)}" if isinstance(data, tuple | list) else ""
@@ -190,22 +203,10 @@ def _set(model: Sequential, loss: Loss, data: Any, who: str) -> tuple[Examples, 
 
 
 def _weights(given: Any, x: Examples, kept: Rows, dtype: np.dtype[Any]) -> Examples | None:
-    if given is None:
-        return None
-    try:
-        weights = np.asarray(given, np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            f"fit: expected sample_weights to be numbers, one for each row of x ({error})."
-        ) from None
-    check_shape("fit", "sample_weights", weights.shape, (len(x),), "One weight for each row of x.")
-    weights = weights[kept]
-    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
-        raise DataError(
-            "fit: expected sample_weights >= 0, not all 0, got others. Leave out rows by a weight of 0."
-        )
-    scaled: Array = (weights / weights.mean()).astype(dtype)
-    return Feed(ArrayRows(scaled), lambda rows, first: rows) if isinstance(x, Feed) else scaled
+    scaled = prepare_weights("fit", given, len(x), dtype, kept)
+    if scaled is None or not isinstance(x, Feed):
+        return scaled
+    return Feed(ArrayRows(scaled), lambda rows, first: rows)
 
 
 def _held_out(share: float, x: Examples, seed: int) -> tuple[Rows, Rows]:

@@ -54,3 +54,14 @@ def test_what_is_neither_run_nor_preset_is_refused(clearprop):
     clearprop("train", "iris", "--set", "training.epochs=1")
     Path("experiments/iris/weights.safetensors").write_bytes(b"broken")
     assert "weights.safetensors" in clearprop("doctor", "iris", code=2).err
+
+
+def test_a_run_is_not_changed_by_set(clearprop):
+    clearprop("train", "iris", "--name", "mine", "--set", "training.epochs=1")
+    err = clearprop("doctor", "mine", "--set", "optimizer.lr=1", code=2).err
+    assert "--set changes a preset or a file, and mine is a run" in err
+    assert "Leave it out, or give experiments/mine/config.toml." in err
+    assert (
+        "before training"
+        in clearprop("doctor", "experiments/mine/config.toml", "--set", "seed=1", code=None).out
+    )

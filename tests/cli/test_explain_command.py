@@ -2,10 +2,19 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from shutil import rmtree
 
+import numpy as np
 import pytest
 
+import clearprop as cp
+from clearprop.cli.explain import _start as start_of
+from clearprop.cli.explain import _step as step_of
 from clearprop.lens.document.as_text import columns
+from clearprop.runs.checkpoint import latest, load_state
+from clearprop.runs.folder import find_run
+from clearprop.runs.prepare import prepare
+from clearprop.runs.run import build
 
 BATCH_NORM = '{ type = "Dense", units = 6 }, { type = "BatchNorm" }, { type = "Activation", name = "relu" },'
 
@@ -72,6 +81,35 @@ def test_batch_norm_gets_a_mini_batch(clearprop: Callable, small: Path) -> None:
     assert "the mean of each channel's 8 numbers" in said
 
 
+@pytest.mark.parametrize(("example", "rows"), [(0, range(8)), (100, [100, 101, 102, 103, 104, 0, 1, 2])])
+def test_its_rows_are_the_example_and_those_after_it(small: Path, example: int, rows: list[int]) -> None:
+    alone = step_of(start_of(str(small), Path("experiments")), example, 0)
+    text = small.read_text()
+    small.write_text(text.replace('{ type = "Dense", units = 10, activation = "relu" },', BATCH_NORM))
+    start = start_of(str(small), Path("experiments"))
+    x, y = start.prepared.parts["train"]
+    x = x.astype(start.model.dtype)
+    together = step_of(start, example, 0)
+    assert np.array_equal(together.step("forward", 0)["x"], x[list(rows)])
+    assert np.array_equal(together.step("loss")["y"], y[list(rows)])
+    assert np.array_equal(alone.step("forward", 0)["x"], x[[example]])
+    assert np.array_equal(alone.step("loss")["y"], y[[example]])
+
+
+def test_a_trainings_penalties_and_limits_are_the_steps(clearprop: Callable, small: Path) -> None:
+    more = "batch_size = 15\nl1 = 0.03\nl2 = 0.05\nclip_norm = 0.4\nclip_value = 0.2"
+    small.write_text(small.read_text().replace("batch_size = 15", more))
+    said = " ".join(clearprop("explain", small).out.split())
+    for words in ("λ is 0.03;", "λ is 0.05;", "c is 0.4,", "c is 0.2,"):
+        assert words in said
+    shown = step_of(start_of(str(small), Path("experiments")), 0, 0)
+    w = start_of(str(small), Path("experiments")).model.named_params()
+    penalties = {step.name: float(step["R"]) for step in shown.steps if step.name.endswith("penalty")}
+    weights = np.concatenate([array.ravel() for name, array in w.items() if name.endswith("w")]).astype(float)
+    assert penalties["the L1 penalty"] == pytest.approx(0.03 * np.abs(weights).sum(), rel=1e-5)
+    assert penalties["the L2 penalty"] == pytest.approx(0.025 * (weights**2).sum(), rel=1e-5)
+
+
 def test_a_large_network_is_cut_with_a_note(clearprop: Callable, small: Path) -> None:
     small.write_text(small.read_text().replace("units = 10", "units = 300"))
     said = clearprop("explain", small).out
@@ -97,7 +135,70 @@ def test_what_cannot_be_is_a_sentence(clearprop: Callable, words: tuple[str, ...
     assert found.out == ""
 
 
-def test_a_run_without_weights_is_a_sentence(clearprop: Callable, small: Path, home: Path) -> None:
-    clearprop("train", small, "--name", "iris")
-    (home / "experiments/iris/weights.safetensors").unlink()
-    assert "has no weights yet" in clearprop("explain", "iris", code=2).err
+ADAM = 'name = "adam"\n        lr = 0.01'
+OTHERS = {
+    "adam": ADAM,
+    "momentum, cosine": 'name = "sgd"\nmomentum = 0.9\nlr = { name = "cosine", lr = 0.1, epochs = 9, warmup = 1 }',
+    "adamw": 'name = "adamw"\nlr = 0.01\nweight_decay = 0.3',
+    "rmsprop": 'name = "rmsprop"\nlr = 0.01',
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_of_a_run_it_is_the_step_that_training_would_take_next(
+    clearprop: Callable, small: Path, name: str
+) -> None:
+    text = (
+        small.read_text().replace(ADAM, OTHERS[name]).replace("batch_size = 15", "batch_size = 15\nl2 = 0.01")
+    )
+    small.write_text(text)
+    clearprop("train", small, "--name", "run")
+    run = find_run(Path("experiments"), "run")
+    config, state = run.read_config(), load_state(latest(run.checkpoints))
+    prepared = prepare(config.data, config.seed)
+    model, optimizer = build(config, prepared), config.make_optimizer()
+    model.params[...] = state["params"]
+    model.rng.bit_generator.state = state["model_rng"]
+    optimizer.restore(state["optimizer"])
+    if (schedule := optimizer.schedule) is not None:  # fit begins at 0, the run goes on at 4
+        optimizer.schedule = lambda t: schedule(t + config.training.epochs)
+    x, y = (array[7:8] for array in prepared.parts["train"])
+    cp.fit(
+        model, x, y, loss=config.make_loss(), optimizer=optimizer, batch_size=1, l2=0.01, shuffle=False, workers=1,
+        shard_size=1,
+    )  # fmt: skip
+    before = files(run.path)
+    shown = step_of(start_of("run", Path("experiments")), 7, 0)
+    assert files(run.path) == before
+    for key, array in model.named_params().items():
+        assert np.array_equal(shown.updated[key], array), key
+    afresh = cp.trace(
+        run.load_model(), x, y, loss=config.make_loss(), optimizer=config.make_optimizer(), l2=0.01
+    )
+    assert any(not np.array_equal(shown.updated[key], array) for key, array in afresh.updated.items())
+    said = " ".join(clearprop("explain", "run", "--example", "7").out.split())
+    assert "Network and optimizer are as the run's checkpoint has them, after step 28." in said
+    assert ("k = 29, the number of the step" in said) == name.startswith("adam")
+
+
+def test_a_run_without_a_checkpoint_says_so(clearprop: Callable, small: Path, home: Path) -> None:
+    clearprop("train", small, "--name", "run")
+    rmtree(home / "experiments/run/checkpoints")
+    said = " ".join(clearprop("explain", "run").out.split())
+    assert "The run has no checkpoint, so the optimizer starts afresh" in said
+    assert "k = 1, the number of the step" in said
+    (home / "experiments/run/weights.safetensors").unlink()
+    assert "has no weights yet" in clearprop("explain", "run", code=2).err
+
+
+def test_a_run_that_was_stopped_can_be_explained_from_its_checkpoint(
+    clearprop: Callable, small: Path, home: Path
+) -> None:
+    clearprop("train", small, "--name", "run")
+    (home / "experiments/run/weights.safetensors").unlink()
+    assert "after step 28" in clearprop("explain", "run").out
+    damaged = latest(home / "experiments/run/checkpoints")
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    found = clearprop("explain", "run", code=None)
+    assert found.code != 0
+    assert "not a whole checkpoint" in found.err

@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 
 import clearprop as cp
+from clearprop.callbacks import Callback
 from clearprop.data import load
+from clearprop.history import INTERRUPTED
+from clearprop.loop import Training
 from clearprop.runs.config import make_config, read_toml
+from clearprop.runs.folder import RunFolder
 from clearprop.runs.prepare import prepare
+from clearprop.runs.run import resume
 
 Clearprop = Callable[..., Any]
 SPECIES = ("setosa", "versicolor", "virginica")
@@ -275,3 +280,54 @@ def test_one_example_without_its_axis(clearprop: Clearprop, home: Path) -> None:
     np.save(home / "one.npy", x[0])
     refused = clearprop("predict", "pictures", "one.npy", code=2).err
     assert "one.npy: one example, without the axis of examples. Save x[None]" in refused
+
+
+# --- which network ---
+
+
+class StopAfter(Callback):
+    """Ends a run as Ctrl-C does."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step_end(self, training: Training) -> None:
+        if training.step > self.step:
+            training.stop(INTERRUPTED)
+
+
+def test_a_run_that_goes_on_and_stops_is_used_as_it_last_finished_and_says_so(
+    clearprop: Clearprop, run: Path
+) -> None:
+    rows = iris_csv(Path("rows.csv"), list(range(0, 150, 10)), names=False)
+    commands = [
+        ("eval", "small"),
+        ("predict", "small", rows),
+        ("export", "small", "new.safetensors", "--overwrite"),
+    ]
+    before = [clearprop(*command) for command in commands]
+    assert [outcome.err for outcome in before] == ["", "", ""]
+    weights = (run / "weights.safetensors").read_bytes()
+    folder = RunFolder(run)
+    resume(folder, folder.read_config(("training.epochs=60",)), [StopAfter(folder.read_summary()["steps"])])
+    assert folder.read_summary()["status"] == INTERRUPTED
+    assert (run / "weights.safetensors").read_bytes() == weights
+    for command, known in zip(commands, before, strict=True):
+        now = clearprop(*command)
+        assert now.out == known.out
+        assert now.err == (
+            "note: experiments/small is interrupted; this is the network that it last finished with. "
+            "Finish it with: clearprop train --resume small\n"
+        )
+    clearprop("train", "--resume", "small")
+    assert clearprop("eval", "small").err == ""
+
+
+@pytest.mark.parametrize(
+    ("summary", "state"), [('{"status": "running"}', "not finished"), ("", "not finished")]
+)
+def test_a_run_whose_summary_tells_of_no_end_is_said_to_be_unfinished(
+    clearprop: Clearprop, run: Path, summary: str, state: str
+) -> None:
+    (run / "summary.json").write_text(summary)
+    assert clearprop("eval", "small").err.startswith(f"note: {run.relative_to(Path.cwd())} is {state}; ")

@@ -3,7 +3,7 @@
 import csv
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import clearprop as cp
+from clearprop.callbacks import Callback
 from clearprop.errors import DataError
 from clearprop.runs.config import RunConfig
 from clearprop.runs.folder import RunFolder
@@ -107,7 +108,7 @@ def test_early_stopping_is_said(clearprop: Clearprop, small: Path) -> None:
 def test_a_sweep(clearprop: Clearprop, home: Path) -> None:
     out = clearprop("train", "iris-sweep", "--set", "training.epochs=2").out
     assert "1/6  lr=0.001,units=5  validation loss" in out
-    assert "lowest loss on validation: lr=" in out
+    assert "best validation loss: lr=" in out
     assert "comparison  experiments/iris-sweep/comparison.csv" in out
     with (home / "experiments/iris-sweep/comparison.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 6
@@ -118,31 +119,31 @@ def test_a_sweep(clearprop: Clearprop, home: Path) -> None:
 
 
 def test_an_interrupted_sweep(clearprop: Clearprop, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(folder: RunFolder, config: RunConfig) -> Result:
-        result = start(folder, config)
+    def interrupted(folder: RunFolder, config: RunConfig, callbacks: Sequence[Callback]) -> Result:
+        result = start(folder, config, callbacks)
         result.summary["status"] = "interrupted"
         return result
 
-    monkeypatch.setattr("clearprop.runs.sweep.start", interrupted)
+    monkeypatch.setattr("clearprop.runs.trial.start", interrupted)
     out = clearprop("train", "iris-sweep", "--set", "training.epochs=1", code=130).out
-    assert "1/6  lr=0.001,units=5  " in out
-    assert "2/6" not in out
-    assert out.endswith("Go on with what is not finished:\nclearprop train --resume iris-sweep\n")
+    assert "0/6  lr=0.001,units=5  " in out
+    assert "/6  lr=0.001,units=25  " not in out
+    assert out.endswith("Go on with what is not finished:\nclearprop sweep --resume iris-sweep\n")
 
 
 def test_a_sweep_in_which_one_fails(
     clearprop: Clearprop, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(folder: RunFolder, config: RunConfig) -> Result:
+    def fails(folder: RunFolder, config: RunConfig, callbacks: Sequence[Callback]) -> Result:
         if config.model.layers[0]["units"] == 5:
             raise DataError("x: no room.")
-        return start(folder, config)
+        return start(folder, config, callbacks)
 
-    monkeypatch.setattr("clearprop.runs.sweep.start", fails)
+    monkeypatch.setattr("clearprop.runs.trial.start", fails)
     out = clearprop("train", "iris-sweep", "--set", "training.epochs=1", code=2).out
     assert "5/6  lr=0.1,units=5  failed: x: no room." in out
     assert "6/6  lr=0.1,units=25  validation loss" in out
-    assert "clearprop train --resume iris-sweep" in out
+    assert "clearprop sweep --resume iris-sweep" in out
 
 
 def test_an_interrupt_before_the_first_step_leaves_nothing(
@@ -151,7 +152,7 @@ def test_an_interrupt_before_the_first_step_leaves_nothing(
     def interrupt(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("clearprop.runs.run.prepare", interrupt)
+    monkeypatch.setattr("clearprop.runs.run.prepare_together", interrupt)
     assert "Traceback" not in clearprop("train", small, code=130).err
     assert list((home / "experiments").iterdir()) == []
 

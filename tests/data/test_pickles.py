@@ -183,3 +183,18 @@ def test_damaged_files(tmp_path: Path) -> None:
             read_arrays(in_file(tmp_path, whole[:size]))
     with pytest.raises(FileError, match="there is no such file"):
         read_arrays(tmp_path / "none.pkl")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"\x80\x02Nr\xff\xff\xff\x7f.", r"place 2,147,483,647 of the memo in a pickle of 9 bytes"),
+        (b"Np999999999999\n.", r"place 999,999,999,999 of the memo"),
+        (b"\x80\x05\x96" + (10**12).to_bytes(8, "little") + b"x.", r"expected 1000000000000 bytes"),
+    ],
+    ids=["binary", "text", "bytearray"],
+)
+def test_sizes_that_are_announced_take_no_memory(tmp_path, content, why):
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(DataError, match=why):
+        read_arrays(tmp_path / "x")

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from PIL import Image
 
 import clearprop as cp
-from clearprop import lens
+from clearprop import lens, metrics
 from clearprop.data import MinMax, Standardizer, load, split
 from clearprop.lens.style import new_axes, styled
 
@@ -38,12 +38,20 @@ class Trained:
 
     def iris(self) -> Any:
         iris = load("iris")
-        train, _ = split(iris.train.y, (0.8, 0.2), seed=0, stratify=True)
+        train, held = split(iris.train.y, (0.8, 0.2), seed=0, stratify=True)
         scaling = MinMax.fit(iris.train.x[train])
         x, y = scaling.transform(iris.train.x), iris.train.y
         model = cp.Sequential([cp.Dense(25, activation="relu"), cp.Dense(3)], input_shape=(4,), seed=0)
-        cp.fit(model, x[train], y[train], optimizer=cp.SGD(lr=0.1, momentum=0.9), epochs=60, batch_size=20)
-        return model, x, y, iris
+        history = cp.fit(
+            model,
+            x[train],
+            y[train],
+            optimizer=cp.SGD(lr=0.1, momentum=0.9),
+            epochs=60,
+            batch_size=20,
+            validation=(x[held], y[held]),
+        )
+        return model, x, y, iris, history
 
     def mnist(self) -> Any:
         data = load("mnist")
@@ -110,6 +118,16 @@ class Trained:
 trained = Trained()
 
 
+def loss() -> Axes:
+    return lens.plot_epochs(new_axes(5.6, 3.6), trained("iris")[-1])
+
+
+def confusion() -> Axes:
+    model, x, y = trained("mnist")
+    found = metrics.confusion_matrix(y, model.predict(x), 10)
+    return lens.plot_confusion(new_axes(*lens.confusion_size(10, MNIST)), found, MNIST)
+
+
 def best_and_worst() -> Axes:
     model, x, y = trained("mnist")
     found = lens.predict_set(model, x, y, "softmax_cross_entropy")
@@ -117,7 +135,7 @@ def best_and_worst() -> Axes:
 
 
 def best_and_worst_rows() -> Axes:
-    model, x, y, iris = trained("iris")
+    model, x, y, iris, _ = trained("iris")
     found = lens.predict_set(model, x, y, "softmax_cross_entropy")._replace(x=iris.train.x)
     names = {"class_names": iris.class_names, "feature_names": iris.feature_names}
     return lens.plot_best_and_worst(new_axes(*lens.best_and_worst_size(found, 5, **names)), found, 5, **names)
@@ -150,7 +168,7 @@ def activations() -> Axes:
 
 
 def boundary() -> Axes:
-    model, x, y, iris = trained("iris")
+    model, x, y, iris, _ = trained("iris")
     names = {"class_names": iris.class_names, "feature_names": iris.feature_names}
     return lens.plot_boundary(new_axes(5.6, 4.4), model, x, y, features=(2, 3), **names)
 
@@ -198,6 +216,7 @@ def architecture_residual() -> Axes:
 
 
 PICTURES: tuple[Callable[[], Axes], ...] = (
+    loss, confusion,
     best_and_worst, best_and_worst_rows, filters, filters_by_channel, filters_in_colour, templates, gradients,
     activations, boundary, embedding, saliency, responses, rates, architecture, architecture_residual,
 )  # fmt: skip

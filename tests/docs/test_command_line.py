@@ -1,4 +1,4 @@
-"""docs/command-line.md: its transcripts are what the commands print, and every command and option is there."""
+"""The transcripts of docs/ are what the commands print; docs/command-line.md has every command and option."""
 
 import re
 import shutil
@@ -10,8 +10,9 @@ import typer
 
 from clearprop.cli import app
 
-PAGE = Path(__file__).parents[2] / "docs" / "command-line.md"
-TEXT = PAGE.read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT = (DOCS / "command-line.md").read_text(encoding="utf-8")
+PAGES = ("command-line", "why-not-learning")
 COMMAND = typer.main.get_command(app)
 
 
@@ -25,10 +26,12 @@ def commands(group, prefix=""):
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the transcripts are bash's")
-def test_the_transcripts_are_what_the_commands_print(tmp_path):
-    stated = [entry for block in transcripts.BLOCK.findall(TEXT) for entry in transcripts.entries(block)]
+@pytest.mark.parametrize("page", PAGES)
+def test_the_transcripts_are_what_the_commands_print(page, tmp_path):
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    stated = transcripts.stated(text)
     assert len(stated) > 10
-    printed = transcripts.run([entry.command for entry in stated], tmp_path)
+    printed = transcripts.run_page(text, tmp_path)
     assert len(printed) == len(stated)
     wrong = [
         f"$ {entry.command}\n{output}"
@@ -45,15 +48,25 @@ def test_every_command_and_option_is_on_the_page(name, command):
     assert [option for option in options if f"`{option}" not in TEXT] == []
 
 
-def test_no_line_but_a_sentence_is_wider_than_a_screen():
-    lines = "".join(transcripts.BLOCK.findall(TEXT)).splitlines()
+@pytest.mark.parametrize("page", PAGES)
+def test_no_line_but_a_sentence_is_wider_than_a_screen(page):
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    lines = "".join(transcripts.BLOCK.findall(text)).splitlines()
     assert [line for line in lines if len(line) > 80 and not line.startswith(("$ ", "error:"))] == []
+
+
+def test_a_page_s_files_are_there_for_its_commands(tmp_path):
+    text = "```toml\n# a.toml\nx = 1\n```\n\n```toml\ny = 2\n```\n\n```console\n$ cat a.toml\n# a.toml\nx = 2\n```\n"
+    assert transcripts.run_page(text, tmp_path) == ["# a.toml\nx = 1"]
+    assert not transcripts.agrees(transcripts.stated(text)[0].output, "# a.toml\nx = 1")
+    assert transcripts.refreshed(text, tmp_path) == text.replace("x = 2", "x = 1")
 
 
 def test_numbers_may_differ_a_little_words_may_not():
     assert transcripts.agrees(
         "loss 0.50 after 3 steps\n...\nin 0.08 s", "loss 0.51 after 3 steps\na\nb\nin 9.99 s\n"
     )
+    assert transcripts.agrees("iris 2026-11-21", "iris 2031-01-02")
     assert not transcripts.agrees("loss 0.50", "loss 0.80")
     assert not transcripts.agrees("loss 0.50", "cost 0.50")
     assert not transcripts.agrees("3 runs", "3 runs and more")

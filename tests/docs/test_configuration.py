@@ -25,6 +25,8 @@ TABLES = {
     "`[training]`": config.TrainingTable,
     "`[training.early_stopping]`": config.EarlyStoppingTable,
     "`[checkpoints]`": config.CheckpointTable,
+    "`[tracking]`": config.TrackingTable,
+    "`[sweep]`": config.SweepTable,
 }
 CHOICES = {
     "type": LAYERS,

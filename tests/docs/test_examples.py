@@ -23,7 +23,7 @@ MODULES = sorted(
     if "templates" not in path.parts  # students' files, which are copied and never imported
 )
 EXTRAS = ("jax", "mpi4py", "onnx", "onnxruntime", "optuna", "sklearn", "scipy", "torch")
-EXAMPLES_NEED = {"clearprop.lbfgs": "scipy"}
+EXAMPLES_NEED = {"clearprop.lbfgs": "scipy", "clearprop.interop.onnx.write": "onnx"}
 
 
 def import_or_skip(name):

@@ -1,5 +1,7 @@
 """Run the `$ commands` of a page's console blocks, and compare what they print with what stands there.
 
+A TOML or Python block whose first line is a comment with a file's name, `# net.toml`, is that file for the commands.
+
 `python tests/docs/transcripts.py docs/command-line.md` writes new outputs where they differ.
 """
 
@@ -11,11 +13,14 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from forking import served
+
 import clearprop
 
 SOURCES = str(Path(clearprop.__file__).parents[1])
 BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", flags=re.MULTILINE | re.DOTALL)
-VARIES = re.compile(r"\d+\.\d+ s\b|\d{4}-\d\d-\d\d \d\d:\d\d|\d\.\d+\.\d+")  # times, dates, versions
+FILE = re.compile(r"^```(?:toml|python)\n(# (\S+\.(?:toml|py))\n.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+VARIES = re.compile(r"\d+\.\d+ s\b|\d{4}-\d\d-\d\d(?: \d\d:\d\d)?|\d\.\d+\.\d+")  # times, dates, versions
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[-+]\d+)?")
 MARK = "=== next ==="
 
@@ -35,19 +40,38 @@ def entries(block: str) -> list[Entry]:
     ]
 
 
+def stated(text: str) -> list[Entry]:
+    """All commands of a page."""
+    return [entry for block in BLOCK.findall(text) for entry in entries(block)]
+
+
+def run_page(text: str, folder: Path) -> list[str]:
+    """What each command of a page prints, in a folder with the page's files."""
+    for content, name in FILE.findall(text):
+        (folder / name).write_text(content, encoding="utf-8")
+    return run([entry.command for entry in stated(text)], folder)
+
+
 def run(commands: list[str], folder: Path) -> list[str]:
     """What each command prints on a screen of 80 columns, in one shell, in a folder."""
-    script = [f'clearprop() {{ "{sys.executable}" -m clearprop "$@"; }}', "exec 2>&1"]
+    env = {**os.environ, "PYTHONPATH": SOURCES, "COLUMNS": "80", "MPLBACKEND": "Agg", "PYTHONUTF8": "1"}
+    script = []
     for command in commands:
         script += [re.sub(r"^> ?", "", command, flags=re.MULTILINE), f"code=$?; echo '{MARK}'; (exit $code)"]
-    done = subprocess.run(
-        ["bash", "-c", "\n".join(script)],
-        cwd=folder,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=300,
-        env={**os.environ, "PYTHONPATH": SOURCES, "COLUMNS": "80", "MPLBACKEND": "Agg", "PYTHONUTF8": "1"},
-    )
+    with served(env) as clearprop:
+        head = [
+            f'python() {{ "{sys.executable}" "$@"; }}',
+            f'clearprop() {{ {clearprop} "$@"; }}',
+            "exec 2>&1",
+        ]
+        done = subprocess.run(
+            ["bash", "-c", "\n".join(head + script)],
+            cwd=folder,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=300,
+            env=env,
+        )
     outputs = done.stdout.split(f"{MARK}\n")[:-1]
     return ["".join(line.rstrip() + "\n" for line in output.splitlines()).strip("\n") for output in outputs]
 
@@ -81,13 +105,11 @@ def _alike(wanted: str, found: str) -> bool:
 
 def refreshed(text: str, folder: Path) -> str:
     """The page with new outputs where the old ones do not agree."""
-    blocks = [entries(block) for block in BLOCK.findall(text)]
-    outputs = iter(run([entry.command for block in blocks for entry in block], folder))
-    queue = iter(blocks)
+    outputs = iter(run_page(text, folder))
 
     def write(block: re.Match[str]) -> str:
         kept = []
-        for entry in next(queue):
+        for entry in entries(block[0]):
             actual = next(outputs)
             output = entry.output.strip("\n") if agrees(entry.output, actual) else actual
             kept.append(f"$ {entry.command}\n" + (f"{output}\n" if output else ""))

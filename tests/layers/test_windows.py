@@ -10,7 +10,9 @@ from clearprop import Conv1D, Sequential
 from clearprop.errors import ConfigError, ShapeError
 from clearprop.layers.windows import (
     check_padding,
+    check_places,
     check_spatial,
+    divisors,
     output_sizes,
     pad_pairs,
     plain_padding,
@@ -152,3 +154,25 @@ def test_sentences():
 def test_what_is_no_image_or_sequence(shape, axes, words):
     with pytest.raises(ShapeError, match="layer 1: expected x " + words):
         check_spatial("layer 1", shape, axes)
+
+
+@pytest.mark.parametrize("n", range(1, 6))
+@pytest.mark.parametrize("k", range(1, 5))
+def test_windows_of_padding_alone_are_found(n, k):
+    """Against a look at every element of every window."""
+    for step, before, after, d in product(range(1, 4), range(6), range(6), range(1, 5)):
+        starts = range(-before, n + after - d * (k - 1), step)
+        if all(any(0 <= start + d * i < n for i in range(k)) for start in starts):
+            check_places("layer 0", (n,), (k,), (step,), ((before, after),), (d,))
+        else:
+            with pytest.raises(ShapeError, match="leaves every window a number of x"):
+                check_places("layer 0", (n,), (k,), (step,), ((before, after),), (d,))
+
+
+def test_sizes_without_end_take_no_time():
+    huge = 10**12
+    check_places("layer 0", (huge,), (huge,), (1,), ((huge - 1, huge - 1),), (1,))
+    check_places("layer 0", (1,), (huge,), (2,), ((2 * huge - 2, 0),), (2,))
+    with pytest.raises(ShapeError, match="leaves every window a number of x"):
+        check_places("layer 0", (1,), (huge,), (1,), ((2 * huge - 2, 1),), (2,))
+    assert divisors(huge).endswith("800, 1000")

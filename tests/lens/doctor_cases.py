@@ -153,6 +153,50 @@ def saturated_elman() -> Any:
     return (cp.Sequential([elman, cp.Dense(1)], (20, 1), seed=0), x, y), REGRESSION
 
 
+def huge_lstm_inputs() -> Any:
+    """Raw readings: a sensor that gives a few hundreds."""
+    x, y = sine_waves(200)
+    return (cp.Sequential([cp.LSTM(16), cp.Dense(1)], (20, 1), seed=0), 400 * x, y), REGRESSION
+
+
+def saturated_gates(layer: Any) -> Any:
+    x, y = sine_waves(200)
+    return (cp.Sequential([layer, cp.Dense(1)], (20, 1), seed=0), x, y), REGRESSION
+
+
+WIDE = {"name": "normal", "std": 20.0}
+
+
+def exploding_elman() -> Any:
+    """Every state is thrown to −1 or 1 by the states before it, however small x is."""
+    x, y = sine_waves(200)
+    elman = cp.Elman(16, recurrent_init={"name": "orthogonal", "gain": 15.0})
+    return (cp.Sequential([elman, cp.Dense(1)], (20, 1), seed=0), x, y), REGRESSION
+
+
+def vanishing_in_time() -> Any:
+    """The answer stands at the beginning of 40 steps, and each halves what is left of the gradient."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((200, 40, 1))
+    elman = cp.Elman(16, recurrent_init={"name": "orthogonal", "gain": 0.5})
+    return (cp.Sequential([elman, cp.Dense(2)], (40, 1), seed=0), x, (x[:, 0, 0] > 0).astype(int)), {}
+
+
+def stood_still() -> Any:
+    """Five sigmoid layers, 250 steps of plain SGD."""
+    x, y, _ = iris()
+    return trained(
+        mlp(4, *[25] * 5, 3, activation="sigmoid"), x, y, optimizer=cp.SGD(lr=0.05, momentum=0.9), epochs=70
+    )
+
+
+def burnt() -> Any:
+    x, y, validation = iris()
+    return trained(
+        mlp(4, 25, 3), x, y, validation, optimizer=cp.SGD(lr=10.0, momentum=0.9), epochs=60, clip_norm=1.0
+    )
+
+
 def vanishing() -> Any:
     x, y = blobs()
     return (mlp(4, *[16] * 10, 3, activation="sigmoid"), x, y), SGD
@@ -271,6 +315,63 @@ def single_class() -> Any:
     return (mlp(4, 32, 3), x, np.zeros_like(y)), {}
 
 
+def one_hot_as_numbers() -> Any:
+    x, y = blobs(classes=10)
+    model = cp.Sequential([cp.Dense(32, activation="relu"), cp.Dense(10, activation="sigmoid")], (4,), seed=0)
+    return (model, x, np.eye(10)[y]), REGRESSION
+
+
+def yes_or_no_as_numbers() -> Any:
+    x, y = blobs(classes=2)
+    model = cp.Sequential([cp.Dense(32, activation="relu"), cp.Dense(1, activation="sigmoid")], (4,), seed=0)
+    return (model, x, y), REGRESSION
+
+
+def softmax_twice() -> Any:
+    x, y = blobs()
+    model = cp.Sequential([cp.Dense(32, activation="relu"), cp.Dense(3, activation="softmax")], (4,), seed=0)
+    return (model, x, y), SGD
+
+
+def nan_in_y() -> Any:
+    x, y = numbers()
+    y[5] = np.nan
+    return (mlp(5, 32, 1), x, y), REGRESSION
+
+
+def no_activation() -> Any:
+    x, y = blobs()
+    return (cp.Sequential([cp.Dense(32), cp.Dense(32), cp.Dense(3)], (4,), seed=0), x, y), SGD
+
+
+def zeros() -> Any:
+    x, y = blobs()
+    return (mlp(4, 32, 3, init="zeros"), x, y), SGD
+
+
+def validation_as_it_was() -> Any:
+    """The training rows are standardized, and the validation rows still in centimetres."""
+    x, y = blobs()
+    return (mlp(4, 32, 3), x[:200], y[:200]), {"validation": (160 + 12 * x[200:], y[200:])}
+
+
+def noisy_single_rows() -> Any:
+    rng = np.random.default_rng(0)
+    x, y = blobs(400, spread=0.5)
+    y = np.where(rng.random(400) < 0.3, rng.integers(0, 3, 400), y)
+    return (mlp(4, 32, 3), x, y), {"optimizer": cp.SGD(lr=0.3, momentum=0.9), "batch_size": 1}
+
+
+def clipped_to_nothing() -> Any:
+    x, y = blobs()
+    return (mlp(4, 32, 3), x, y), {**SGD, "clip_norm": 1e-6}
+
+
+def adam_too_low() -> Any:
+    x, y = blobs()
+    return (mlp(4, 32, 3), x, y), {"optimizer": cp.Adam(lr=1e-7)}
+
+
 def rate_too_high() -> Any:
     x, y = blobs()
     return (mlp(4, 32, 3), x, y), {"optimizer": cp.SGD(lr=30.0, momentum=0.9)}
@@ -387,18 +488,76 @@ def initial_loss() -> Any:
     return (model, x, y), {}
 
 
+def sorted_rows() -> Any:
+    x, y = blobs()
+    by_label = np.argsort(y, kind="stable")
+    return (mlp(4, 32, 3), x[by_label], y[by_label]), SGD | {"shuffle": False}
+
+
+def nan_in_validation() -> Any:
+    x, y = blobs()
+    x[250, 2] = np.nan
+    return (mlp(4, 32, 3), x[:200], y[:200]), {"validation": (x[200:], y[200:])}
+
+
+def validation_labels_from_one() -> Any:
+    x, y = blobs()
+    return (mlp(4, 32, 3), x[:200], y[:200]), {"validation": (x[200:], y[200:] + 1)}
+
+
+def last_row_alone() -> Any:
+    """Of 300 rows by 23 the last batch has 1."""
+    layers = [cp.Dense(16), cp.BatchNorm(), cp.Activation("relu"), cp.Dense(3)]
+    return (cp.Sequential(layers, (4,), seed=0), *blobs()), SGD | {"batch_size": 23}
+
+
+def same_filters() -> Any:
+    """Each filter of a transposed convolution has the same weights, and what follows takes them alike."""
+    layers = [cp.ConvTranspose2D(6, 3, padding="same", activation="relu"), cp.GlobalAvgPool(), cp.Dense(3)]
+    model = cp.Sequential([cp.Conv2D(4, 3), *layers], (8, 8, 1), seed=0)
+    for layer, axis in ((model.layers[1], 2), (model.layers[-1], 0)):
+        layer.w[...] = layer.w.take([0], axis=axis)
+    return (model, *pictures()), {}
+
+
+def deaf_to_one_feature() -> Any:
+    x, y = noisy_labels(features=1, seed=2)
+    return (cp.Sequential([cp.Dense(16, activation="relu"), Deaf(), cp.Dense(2)], (1,), seed=0), x, y), {}
+
+
+def noisy_labels(features: int, seed: int) -> Any:
+    """Two classes that overlap: the first feature tells how likely they are."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(400, features))
+    return x, (rng.random(400) < 1 / (1 + np.exp(-2 * x[:, 0]))).astype(int)
+
+
+def noisy_numbers(seed: int) -> Any:
+    """One feature, and as much noise as it tells."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(400, 1))
+    y = x[:, 0] + rng.normal(size=400)
+    return x, (y - y.mean()) / y.std()
+
+
 PLANTED = [
     Planted("NaN in one number of x", "NaN in the data", nan_in_x),
+    Planted("NaN in one target", "NaN in the data", nan_in_y),
     Planted("labels counted from 1", "labels, outputs and loss do not fit", labels_from_one),
     Planted(
         "numbers as targets of softmax cross-entropy",
         "labels, outputs and loss do not fit",
         numbers_for_softmax,
     ),
+    Planted(
+        "softmax behind the last layer and in the loss", "labels, outputs and loss do not fit", softmax_twice
+    ),
     Planted("ReLU behind the last layer", "an activation in front of the loss", relu_before_loss),
     Planted("tanh at the end, targets beyond 1", "targets out of the output's range", tanh_on_large_targets),
     Planted("dropout behind the last layer", "dropout behind the last layer", dropout_at_the_end),
     Planted("classes trained by squared error", "labels trained as numbers", labels_as_numbers),
+    Planted("ten classes, sigmoid and squared error", "labels trained as numbers", one_hot_as_numbers),
+    Planted("two classes, sigmoid and squared error", "labels trained as numbers", yes_or_no_as_numbers),
     Planted("all labels the same", "a single class", single_class),
     Planted("1 % of one class", "class imbalance", imbalance),
     Planted("pixels from 0 to 255", "data not standardized", pixels),
@@ -409,10 +568,13 @@ PLANTED = [
     Planted(
         "half of the validation rows are training rows", "validation rows in the training data", same_rows
     ),
+    Planted("validation rows not standardized", "validation rows of another scale", validation_as_it_was),
+    Planted("three Dense layers without an activation", "layers without an activation", no_activation),
     Planted("a weight is NaN", "NaN or infinity in a pass", nan_parameter),
     Planted("a layer takes the root of what is below 0", "NaN or infinity in a pass", nan_forward),
     Planted("a layer's slope at 0 is infinite", "NaN or infinity in a pass", nan_backward),
     Planted("all weights 0.1", "units that are all alike", symmetric),
+    Planted("all weights 0", "units that are all alike", zeros),
     Planted("all weights 0, convolution", "units that are all alike", all_zero),
     Planted("biases of −30 before a ReLU", "dead ReLUs", dead),
     Planted("ReLUs killed by two epochs at too high a rate", "dead ReLUs", dead_after_a_step_too_far),
@@ -420,6 +582,26 @@ PLANTED = [
     Planted("weights of deviation 20 before a sigmoid", "saturated sigmoid", saturated_sigmoid),
     Planted("weights of deviation 10 before a tanh", "saturated tanh", saturated_tanh),
     Planted("weights of deviation 20 in an Elman layer", "saturated tanh", saturated_elman),
+    Planted("an LSTM's inputs are hundreds", "saturated gates", huge_lstm_inputs),
+    Planted(
+        "weights of deviation 20 in an LSTM",
+        "saturated gates",
+        lambda: saturated_gates(cp.LSTM(16, init=WIDE)),
+    ),
+    Planted(
+        "recurrent weights of deviation 20 in a GRU",
+        "saturated gates",
+        lambda: saturated_gates(cp.GRU(16, recurrent_init=WIDE)),
+    ),
+    Planted(
+        "the same in both directions",
+        "saturated gates",
+        lambda: saturated_gates(cp.Bidirectional(cp.GRU(16, reset="before", recurrent_init=WIDE))),
+    ),
+    Planted("recurrent weights of gain 15 in an Elman layer", "saturated tanh", exploding_elman),
+    Planted("an answer 40 steps back, gain 0.5", "gradients that vanish in time", vanishing_in_time),
+    Planted("five sigmoid layers, trained by SGD", "nothing learned", stood_still),
+    Planted("trained at rate 10", "learning rate too high", burnt),
     Planted("eleven sigmoid layers", "vanishing gradients", vanishing),
     Planted("eight layers with weights of deviation 0.9", "exploding gradients", exploding),
     Planted("recurrent weights of gain 1.4, 40 steps", "gradients that explode in time", exploding_in_time),
@@ -427,6 +609,9 @@ PLANTED = [
     Planted("output weights twelve times too large", "initial loss too high", initial_loss),
     Planted("SGD at rate 30", "learning rate too high", rate_too_high),
     Planted("Adam at rate 1, regression", "learning rate too high", adam_too_high),
+    Planted("batches of 1, noise and rate 0.3", "learning rate too high", noisy_single_rows),
+    Planted("Adam at rate 1e-7", "learning rate too low", adam_too_low),
+    Planted("gradients clipped to 1e-6", "updates too small for the weights", clipped_to_nothing),
     Planted("SGD at rate 1e-5", "learning rate too low", rate_too_low),
     Planted("tiny weights before batch norm", "updates too large for the weights", updates_too_large),
     Planted("huge weights before batch norm", "updates too small for the weights", updates_too_small),
@@ -434,6 +619,20 @@ PLANTED = [
     Planted("dropout of 0.95", "dropout too strong", strong_dropout),
     Planted("batch norm, batches of 1", "batch norm with tiny batches", batch_of_one),
     Planted("batch norm's statistics not loaded", "batch norm's statistics are out of date", lost_statistics),
+    Planted("NaN in one validation row", "NaN in the validation data", nan_in_validation),
+    Planted(
+        "validation labels counted from 1",
+        "validation labels, outputs and loss do not fit",
+        validation_labels_from_one,
+    ),
+    Planted("sorted by label, shuffle=False", "rows in the order of their labels", sorted_rows),
+    Planted("batch norm, a last batch of 1", "batch norm with a last batch of 1", last_row_alone),
+    Planted("a transposed convolution of equal filters", "units that are all alike", same_filters),
+    Planted(
+        "a layer that lets nothing of a single feature through",
+        "cannot overfit one batch",
+        deaf_to_one_feature,
+    ),
     Planted("150 epochs on 60 noisy rows", "overfitting", overfitted),
 ]
 
@@ -595,6 +794,47 @@ def words() -> Any:
     }
 
 
+def words_trained() -> Any:
+    (model, x, y), settings = words()
+    return trained(model, x, y, **settings, epochs=15)
+
+
+def tagger() -> Any:
+    """Whether each number is larger than the one before it."""
+    x = np.random.default_rng(0).standard_normal((200, 15, 1))
+    y = (np.diff(x[:, :, 0], axis=1, prepend=0) > 0).astype(int)
+    layers = [
+        cp.Bidirectional(cp.LSTM(12, return_sequences=True)), cp.TimeDistributed(cp.Dense(16, activation="relu")),
+        cp.TimeDistributed(cp.Dense(2)),
+    ]  # fmt: skip
+    return (cp.Sequential(layers, (15, 1), seed=0), x, y), {"optimizer": cp.Adam(lr=0.01)}
+
+
+def long_memory() -> Any:
+    """A forget gate of σ(4.6) = 0.99 is at its flat end on purpose: Tallec & Ollivier (2018)."""
+    return sine(cp.LSTM(16, forget_bias=4.6))
+
+
+def overlapping() -> Any:
+    return (mlp(1, 32, 2, seed=2), *noisy_labels(features=1, seed=2)), {"optimizer": cp.Adam()}
+
+
+def narrow() -> Any:
+    return (mlp(2, 4, 2, seed=10), *noisy_labels(features=2, seed=10)), {"optimizer": cp.Adam()}
+
+
+def through_noise() -> Any:
+    model = mlp(1, 16, 1, activation="tanh", seed=1)
+    return (model, *noisy_numbers(seed=1)), {**REGRESSION, "optimizer": cp.Adam()}
+
+
+def one_step() -> Any:
+    """The state before the first step is 0, so the recurrent weights have no gradient."""
+    x = np.random.default_rng(0).standard_normal((200, 1, 4))
+    model = cp.Sequential([cp.Bidirectional(cp.LSTM(8)), cp.Dense(2)], (1, 4), seed=0)
+    return (model, x, (x[:, 0, 0] > 0).astype(int)), {"optimizer": cp.Adam(lr=0.01)}
+
+
 HEALTHY = [
     Healthy("Iris, 4-25-3 ReLU, untrained", iris_fresh),
     Healthy("Iris, 4-25-3 ReLU, trained", iris_trained),
@@ -614,4 +854,11 @@ HEALTHY = [
     Healthy("batch norm and dropout, untrained", batch_norm_fresh),
     Healthy("batch norm and dropout, trained", batch_norm_trained),
     Healthy("words: embedding and GRU", words),
+    Healthy("words: embedding and GRU, trained", words_trained),
+    Healthy("LSTM in both directions, a label at each step", tagger),
+    Healthy("LSTM that begins by remembering 100 steps", long_memory),
+    Healthy("LSTM on sequences of one step", one_step),
+    Healthy("one feature, classes that overlap, 1-32-2", overlapping),
+    Healthy("two features, classes that overlap, 2-4-2", narrow),
+    Healthy("a tanh network through noise, 1-16-1", through_noise),
 ]

@@ -12,7 +12,7 @@ import clearprop as cp
 from clearprop.lens import draw_model, model_size, plot_model, save_model_picture, tikz_model
 from clearprop.lens.architecture import WIDTH, model_scene
 from clearprop.lens.blocks import details
-from clearprop.lens.graph_labels import plain
+from clearprop.lens.graph.labels import plain
 
 
 def block(filters: int, stride: int = 1) -> cp.Residual:
@@ -136,6 +136,30 @@ def test_svg_is_whole_and_stands_alone(model: cp.Sequential) -> None:
 
 
 @ALL
+def test_inside_a_page_it_takes_the_pages_letters_and_colours(model: cp.Sequential) -> None:
+    printed, inline = (ET.fromstring(draw_model(model, inline=inline)) for inline in (False, True))
+    written = ET.tostring(inline, encoding="unicode")
+    assert "currentColor" in written
+    assert "#ffffff" not in written
+    assert "#222222" not in written
+    assert "font-family" not in written
+    assert "currentColor" not in ET.tostring(printed, encoding="unicode")
+    assert printed[1].attrib["fill"] == "#ffffff"
+    rest = [node for i, node in enumerate(printed) if i != 1]  # all but the paper
+    for on_paper, here in zip(rest, inline, strict=True):
+        assert on_paper.tag == here.tag
+        if "rect" in here.tag:
+            assert np.abs(over_white(here) - over_white(on_paper)).max() <= 2
+
+
+def over_white(node: ET.Element) -> np.ndarray:
+    """The colour that a filled shape has on white paper, with black ink."""
+    fill = {"none": "#ffffff", "currentColor": "#000000"}.get(node.attrib["fill"], node.attrib["fill"])
+    color = np.array(list(bytes.fromhex(fill[1:])), dtype=float)
+    return 255 + float(node.get("fill-opacity", "1")) * (color - 255)
+
+
+@ALL
 def test_matplotlib_and_tikz_draw_the_same(model: cp.Sequential) -> None:
     figure = Figure(figsize=model_size(model))
     ax = plot_model(figure.add_axes((0, 0, 1, 1)), model)
@@ -190,6 +214,10 @@ def test_settings_in_a_few_letters(layer: cp.Layer, said: str) -> None:
 
 def test_a_picture_is_written_whole(tmp_path) -> None:
     save_model_picture(NETWORKS["rows"], tmp_path / "network.svg")
+    with pytest.raises(
+        cp.ConfigError, match=r"save_model_picture: expected a file name that ends in \.svg, got"
+    ):
+        save_model_picture(NETWORKS["rows"], tmp_path / "network.png")
     assert (tmp_path / "network.svg").read_text(encoding="utf-8") == draw_model(NETWORKS["rows"])
     with pytest.raises(cp.FileError):
         save_model_picture(NETWORKS["rows"], tmp_path / "nowhere" / "network.svg")

@@ -108,3 +108,11 @@ def test_wrong_input_is_refused_in_a_sentence() -> None:
     cp.fit(number, x, x[:, :1], loss="squared_error")
     with pytest.raises(cp.ConfigError, match=r"this network predicts numbers\. Take plot_predicted"):
         plot_boundary(axes(), number, x, y)
+
+
+def test_labels_may_have_the_forms_that_training_takes() -> None:
+    model, (x, y) = network(), examples()
+    for form in (y.astype(float), y[:, None]):
+        ax, plain = (plot_boundary(axes(), model, x, labels) for labels in (form, y))
+        for one, two in zip(ax.get_lines(), plain.get_lines(), strict=True):
+            np.testing.assert_array_equal(one.get_xydata(), two.get_xydata())

@@ -99,24 +99,45 @@ def test_the_losses_alone():
     assert loss_findings(flat[:100]) == []  # too soon to say
     assert [f.name for f in loss_findings(falling[::-1])] == ["the loss rises"]
     assert loss_findings([1.0] * 10) == []
+    assert loss_findings([1.0] * 99 + [20.0]) == []  # a single batch, which is 1.76 on average
+    assert [f.name for f in loss_findings([1.0] * 75 + [1.76] * 25)] == ["the loss rises"]
+
+
+def test_of_parameters_that_are_no_numbers_fit_speaks():
+    x, y = blobs()
+    watch = Watch(every=1, say=None)
+    with pytest.raises(cp.DivergedError):
+        cp.fit(mlp(4, 16, 3), x, y, optimizer=cp.SGD(lr=float("1e39")), callbacks=[watch])
+    assert watch.looks
+    assert not {"dead ReLUs", "vanishing gradients"} & set(names(watch))
 
 
 def test_by_default_it_looks_as_often_as_its_share_of_the_time_allows(monkeypatch):
-    """With a clock that ticks once a question, looks are as many ticks apart as they cost, times 1/share."""
+    """By a clock on which a step takes 1 ms, a look 5 ms and a question nothing."""
     import clearprop.lens.doctor.watch as module
 
-    clock = {"now": 0.0}
+    clock = {"now": 0.0, "asked": 0}
 
-    def tick():
-        clock["now"] += 0.001
+    class Step(cp.Callback):
+        def on_step_end(self, training):
+            clock["now"] += 0.001 if training.step < 2000 else 0.002  # and later it is slower
+
+    def ask():
+        clock["asked"] += 1
         return clock["now"]
 
-    monkeypatch.setattr(module, "perf_counter", tick)
+    def look(*given, **settings):
+        clock["now"] += 0.005
+        return plain(*given, **settings)
+
+    plain = module.look
+    monkeypatch.setattr(module, "perf_counter", ask)
+    monkeypatch.setattr(module, "look", look)
     x, y = blobs()
     watch = Watch(say=None)
-    cp.fit(mlp(4, 16, 3), x, y, epochs=400, callbacks=[watch])
-    assert watch.looks > 3
-    assert watch._spent <= 1.5 * module.t.SHARE * clock["now"]
+    cp.fit(mlp(4, 16, 3), x, y, epochs=400, callbacks=[Step(), watch])
+    assert watch.looks * 0.005 == pytest.approx(module.t.SHARE * clock["now"], rel=0.2)
+    assert clock["asked"] < 250  # of 4000 steps
 
 
 def test_rows_on_the_disk(tmp_path):

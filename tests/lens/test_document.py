@@ -12,12 +12,15 @@ from clearprop.lens.document import (
     Confirmation,
     Document,
     Equation,
+    Fold,
     Heading,
     Items,
     Paragraph,
     Picture,
+    Remark,
     Table,
     Value,
+    literal,
     number,
     recorded,
     run_code,
@@ -70,6 +73,54 @@ def test_wide_and_combining_signs_count_as_a_terminal_shows_them() -> None:
     lines = wrapped(" ".join(["漢字漢字"] * 30)).splitlines()
     assert len(lines) > 3
     assert max(columns(line) for line in lines) <= 80
+
+
+def test_a_word_that_no_line_holds_is_cut() -> None:
+    path = "experiments/" + "x" * 200
+    lines = wrapped(f"see {path} there", "  - ", "    ").splitlines()
+    assert max(columns(line) for line in lines) == 80
+    assert "".join(lines).removeprefix("  - ").replace(" ", "") == f"see{path}there"
+    assert wrapped("漢" * 50, width=41).splitlines() == ["漢" * 20, "漢" * 20, "漢" * 10]
+
+
+FOUND = Remark(
+    "warning", "Dead ReLUs in layer 1", ("12 % of $a_1$ is 0.", "They rest."), "Begin with `bias=0`."
+)
+
+
+def test_what_was_found_in_every_form() -> None:
+    table = Table(("looked at", "seen"), (("loss", "1.1"),))
+    document = Document("A network", (FOUND, Fold("All that was seen", (table,))))
+    assert document.text() == (
+        "A network\n=========\n\n"
+        "WARNING  Dead ReLUs in layer 1\n  12 % of a₁ is 0.\n  They rest.\n  → Begin with `bias=0`.\n\n"
+        "  looked at  seen\n  ---------  ----\n  loss       1.1\n"
+    )
+    markdown = document.markdown()
+    assert (
+        "- **warning: Dead ReLUs in layer 1.** 12 % of $a_ 1$ is 0. They rest. *Begin with `bias=0`.*"
+        in markdown
+    )
+    assert "| loss | 1.1 |" in markdown
+    latex = document.latex()
+    assert r"\textbf{Warning: Dead ReLUs in layer 1.} 12 \% of $a_1$ is 0. They rest." in latex
+    assert r"$\rightarrow$ \emph{Begin with \texttt{bias=0}.}" in latex
+    assert r"loss & 1.1 \\" in latex
+    for html in (document.html(), document.fragment()):
+        assert '<div class="remark" style="border-left:4px solid var(--warning,#b35806)' in html
+        assert ">warning</span> Dead ReLUs in layer 1</strong>" in html
+        assert "<p>→ <em>Begin with <code>bias=0</code>.</em></p>" in html
+        assert "<details><summary>All that was seen</summary>" in html
+    assert document.fragment().startswith("<div><p><strong>A network</strong></p>")
+
+
+def test_text_from_elsewhere_is_neither_formula_nor_code() -> None:
+    wild = "costs $5 to $7 `now` \\$ <b> 100% a_b"
+    document = Document("T", (Paragraph(literal(wild)),))
+    assert wild in document.text()
+    assert "costs \\$5 to \\$7 \\`now\\` \\\\\\$ \\<b> 100% a\\_b" in document.markdown()
+    assert r"costs \$5 to \$7 `now` \textbackslash{}\$ <b> 100\% a\_b" in document.latex()
+    assert "costs $5 to $7 `now` \\$ &lt;b&gt; 100% a_b" in document.html()
 
 
 def test_rounding() -> None:

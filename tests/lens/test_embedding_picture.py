@@ -99,11 +99,29 @@ def test_wrong_input_is_refused_in_a_sentence() -> None:
     model, (x, y) = network(), examples()
     with pytest.raises(cp.ShapeError, match=r"expected y of shape \(60,\), got \(59,\)"):
         plot_embedding(axes(), model, x, y[:-1])
-    with pytest.raises(cp.DataError, match="y to be labels, whole numbers, got float64"):
+    with pytest.raises(cp.DataError, match=r"y to be labels, whole numbers, got 0\.5 in row \d+\. Labels"):
         plot_embedding(axes(), model, x, y / 2)
+    with pytest.raises(cp.DataError, match=r"y to be labels, whole numbers, got <U1\. Labels"):
+        plot_embedding(axes(), model, x, np.full(60, "a"))
     with pytest.raises(cp.ConfigError, match="expected layer to be one of 0 to 2, got 7"):
         plot_embedding(axes(), model, x, y, layer=7)
     with pytest.raises(cp.DataError, match="at least 2 finite rows of at least 2 numbers, got 1 of 4"):
         principal_components(x[:1])
     with pytest.raises(cp.DataError, match="of at least 5 numbers, got 60 of 4"):
         principal_components(x, 5)
+
+
+def test_labels_may_have_the_forms_that_training_takes() -> None:
+    model, (x, y) = network(), examples()
+    drawn = [
+        plot_embedding(axes(), model, x, form) for form in (y, y.astype(float), y[:, None], y.astype("u1"))
+    ]
+    points = [[line.get_xydata() for line in ax.get_lines()] for ax in drawn]
+    for other in points[1:]:
+        for one, two in zip(points[0], other, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+def test_no_example_says_so() -> None:
+    model, (x, y) = network(), examples()
+    assert plot_embedding(axes(), model, x[:0], y[:0]).texts[0].get_text() == "There is no example."

@@ -1,5 +1,7 @@
 """The range test: rates that grow, a copy that learns, an original that does not know of it."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -151,3 +153,44 @@ def test_wrong_settings_are_refused_in_a_sentence() -> None:
         lr_range_test(model, x[:, :3], y)
     with pytest.raises(cp.ConfigError, match="Did you mean 'adam'"):
         lr_range_test(model, x, y, optimizer="adm")
+
+
+@pytest.mark.parametrize("steps", [12, 40, 100])
+def test_nearer_losses_count_for_more_in_the_smooth_ones(steps: int) -> None:
+    (x, y), model = iris(), network()
+    found = lr_range_test(model, x, y, steps=steps, low=1e-4, high=1e-2)
+    raw, far = found.raw, max(1, min(steps // 15, 6))
+    for i in range(len(raw)):
+        near = range(max(0, i - far), min(len(raw), i + far + 1))
+        weights = [far + 1 - abs(i - j) for j in near]
+        mean = sum(w * raw[j] for w, j in zip(weights, near, strict=True)) / sum(weights)
+        assert found.losses[i] == pytest.approx(mean, rel=1e-9)
+
+
+@pytest.mark.parametrize("optimizer", [cp.Adam, cp.AdamW, lambda: cp.SGD(momentum=0.9)])
+def test_an_optimizer_that_has_trained_begins_afresh(optimizer: Callable[[], cp.Optimizer]) -> None:
+    (x, y), model, used = iris(), network(), optimizer()
+    fresh = lr_range_test(model, x, y, optimizer=optimizer(), steps=20, high=0.1)
+    cp.fit(network(), x, y, optimizer=used, epochs=2)
+    np.testing.assert_array_equal(
+        lr_range_test(model, x, y, optimizer=used, steps=20, high=0.1).raw, fresh.raw
+    )
+
+
+def test_weights_decay_and_biases_do_not() -> None:
+    x, y = iris()
+    model = cp.Sequential([cp.Dense(3)], input_shape=(4,), seed=0, dtype="float64")
+    model.layers[0].b[...] = [3.0, -2.0, 1.0]
+    found = lr_range_test(
+        model, x, y, optimizer=cp.AdamW(weight_decay=2.0), low=0.01, high=0.1, steps=15, batch_size=len(x)
+    )  # fmt: skip
+    twin, loss, rates = model.copy(), cp.make_loss("softmax_cross_entropy"), np.geomspace(0.01, 0.1, 15)
+    kept = {name: (np.zeros_like(view), np.zeros_like(view)) for name, view in twin.named_params().items()}
+    for step, rate in enumerate(rates):
+        losses, _ = backpropagate(twin, loss, x.astype("f8"), y, 1 / len(x))
+        assert found.raw[step] == pytest.approx(losses.mean(), rel=1e-9)
+        for name, p in twin.named_params().items():
+            g, (m, v) = twin.named_grads()[name], kept[name]
+            m[...], v[...] = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+            ahead = m / (1 - 0.9 ** (step + 1)) / (np.sqrt(v / (1 - 0.999 ** (step + 1))) + 1e-8)
+            p -= rate * (ahead + (2.0 * p if name.endswith("w") else 0))

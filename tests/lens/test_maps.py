@@ -148,3 +148,11 @@ def test_wrong_input_is_refused_in_a_sentence() -> None:
         plot_responses(axes(), flat, images()[0])
     with pytest.raises(cp.ConfigError, match="expected layer to be one of 0 to 8, got 9"):
         layer_output(model, images(), 9)
+
+
+def test_one_image_may_have_one_label() -> None:
+    model, image = network(), images()[0]
+    np.testing.assert_array_equal(saliency(model, image, 1), saliency(model, image[None], [1]))
+    assert [text.get_text() for text in plot_saliency(axes(), model, image, 1).texts] == ["score of 1"]
+    with pytest.raises(cp.ShapeError, match=r"expected labels of shape \(3,\), got \(1,\)"):
+        plot_saliency(axes(), model, images(), 1)

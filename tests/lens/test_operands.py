@@ -3,6 +3,7 @@
 import inspect
 import pkgutil
 from importlib import import_module
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -107,3 +108,22 @@ def test_every_kernels_first_operand_is_declared(kernel):
     first = next(iter(inspect.signature(kernel).parameters))
     text = (kernel.__doc__ or "").partition("->")[0]
     assert f"{first}: (" in text or f"{first}: any shape" in text
+
+
+@pytest.mark.parametrize("axes", [7, 10, 30])
+def test_arrays_of_very_many_axes_are_refused_without_trying_all_their_orders(axes, monkeypatch):
+    tried = []
+
+    def counted(of):
+        for order in permutations(of):
+            tried.append(order)
+            assert len(tried) <= 2 * 720
+            yield order
+
+    monkeypatch.setattr("clearprop.lens.operands.permutations", counted)
+    monkeypatch.setattr("clearprop.layers.remedies.permutations", counted)
+    x = one((1,) * (axes - 1) + (2,))
+    with pytest.raises(cp.ShapeError, match=r"^affine_forward: expected x of shape \(N, D\), got \(1, 1, "):
+        cp.check_shapes(affine_forward, x, one((4, 3)), one(3))
+    with pytest.raises(cp.ShapeError, match=r"expected x of shape \(N, 4, 3, 1\), got \(1, 1, "):
+        cp.Sequential([cp.Flatten(), cp.Dense(3)], input_shape=(4, 3, 1)).predict(x)

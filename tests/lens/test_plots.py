@@ -187,6 +187,14 @@ def test_confusion_refuses_what_is_not_square() -> None:
         plot_confusion(axes(), np.ones((2, 3)))
 
 
+@pytest.mark.parametrize("names", [["a"], ["a", "b", "c", "d"]])
+def test_confusion_refuses_another_number_of_names(names: list[str]) -> None:
+    with pytest.raises(
+        cp.ConfigError, match=rf"plot_confusion: expected 3 class_names, .* got {len(names)}\. Name"
+    ):
+        plot_confusion(axes(), np.eye(3, dtype=int), names)
+
+
 def test_the_worst_are_the_wrong_ones_by_loss() -> None:
     rng = np.random.default_rng(0)
     losses, true, pred = rng.random(30), rng.integers(0, 3, 30), rng.integers(0, 3, 30)
@@ -246,6 +254,8 @@ def test_predicted_numbers_stand_against_the_true_ones() -> None:
     assert ax.get_ylabel() == f"predicted, R² {r2_score(true, pred):.3f}"
     assert labels(ax) == ["predicted = true", "output 0", "output 1"]
     assert labels(plot_predicted(axes(), true[:1, 0], pred[:1, 0])) == ["predicted = true", "1 examples"]
+    halved = 0.5 * true  # so that the score of one by the other is not that of the other by the one
+    assert plot_predicted(axes(), true, halved).get_ylabel() == f"predicted, R² {r2_score(true, halved):.3f}"
 
 
 def test_no_example_says_so() -> None:

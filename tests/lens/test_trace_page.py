@@ -4,9 +4,11 @@ import io
 import re
 from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import needs_a_browser, seen
 
 import clearprop as cp
 from clearprop.lens.document import Document, Equation, Paragraph, Table, Tensor, Value
@@ -125,9 +127,10 @@ def test_what_is_the_users_is_escaped() -> None:
 
 def test_in_a_notebook_it_is_a_frame_of_its_own(small: Trace) -> None:
     shown = small._repr_html_()
-    found = re.fullmatch(r'<iframe srcdoc="([^"]*)"[^>]*></iframe>', shown)
+    found = re.fullmatch(r'<iframe srcdoc="([^"]*)"[^>]*>(.*)</iframe>', shown)
     assert found
     assert unescape(found[1]) == small.html()
+    assert found[2] == f"{small!r}: run this cell, and its page is shown here."  # what is left without frames
 
 
 def test_the_image_has_the_colours_of_its_numbers() -> None:
@@ -187,3 +190,86 @@ def test_any_document_is_a_page() -> None:
     assert page.startswith("<!DOCTYPE html>")
     for words in ("If x < 2.", "y = x²", "a₁ = 2", "<1>", "b & c", "A & B"):
         assert words in read.words
+
+
+# A key or a click, and then the steps that are to be seen, the address, and how far page and strip are scrolled.
+STEPPING = """
+  const told = [], steps = [...document.querySelectorAll("section")], strip = document.querySelector(".net");
+  const shown = () => steps.filter(step => window.getComputedStyle(step).display !== "none").map(step => step.id);
+  const after = word => told.push({word, shown: shown(), hash: window.location.hash,
+    now: [...document.querySelectorAll(".net a.now")].map(box => box.hash), top: window.scrollY,
+    along: strip.scrollLeft, below: document.querySelector("section.now").getBoundingClientRect().top});
+  const key = word => {
+    window.scrollTo(0, 200);
+    window.dispatchEvent(new window.KeyboardEvent("keydown", {key: word, cancelable: true}));
+    after(word);
+  };
+  const click = query => { document.querySelector(query).click(); after(query); };
+  after("opened");
+"""
+
+
+def told(page: str, script: str, folder: Path, **size: int) -> dict[str, dict]:
+    """What was to be seen after each word of a script."""
+    found = seen(page, STEPPING + script + "\n  return {told};", folder, **size)
+    assert found["errors"] == []
+    return {one["word"]: one for one in found["told"]}
+
+
+@pytest.fixture(scope="module")
+def linked() -> Trace:
+    """A network in which an array of a step is shown at another one."""
+    model = cp.Sequential(
+        [cp.Conv2D(6, 3), cp.Activation("relu"), cp.Conv2D(2, 3), cp.Flatten(), cp.Dense(2)], (9, 9, 1)
+    )
+    return trace(model, np.random.default_rng(0).normal(size=(1, 9, 9, 1)), [1])
+
+
+@needs_a_browser
+def test_keys_and_buttons_lead_from_step_to_step(linked: Trace, tmp_path: Path) -> None:
+    last = len(linked.steps) - 1
+    at = told(
+        linked.html(),
+        """key("ArrowLeft"); key("ArrowRight"); click("#on"); click("#back"); key("End"); key("Home"); key("Escape");
+        click(".net a[href='#step-7']"); click("#all");""",
+        tmp_path, width=500,
+    )  # fmt: skip
+    wanted = {
+        "opened": 0, "ArrowLeft": 0, "ArrowRight": 1, "#on": 2, "#back": 1, "End": last, "Home": 0,
+        ".net a[href='#step-7']": 7,
+    }  # fmt: skip
+    for word, k in wanted.items():
+        assert at[word]["shown"] == [f"step-{k}"], word
+        assert at[word]["hash"] == ("" if word == "opened" else f"#step-{k}")
+        assert at[word]["now"] == [f"#step-{k}"]
+        assert at[word]["top"] == 0
+    assert len(at["Escape"]["shown"]) == len(at["#all"]["shown"]) == last + 1
+    assert at["opened"]["along"] == at["Home"]["along"] == 0
+    assert at["End"]["along"] > 50  # the strip of boxes goes along
+
+
+@needs_a_browser
+def test_a_link_leads_to_the_step_that_shows_the_array(linked: Trace, tmp_path: Path) -> None:
+    page = linked.html()
+    here, there = re.search(
+        r'<section id="(step-\d+)">(?:(?!</section>).)*shown at <a href="#(step-\d+)"', page, re.S
+    ).groups()
+    link = f"#{here} p a[href='#{there}']"
+    at = told(page, f"""click(".net a[href='#{here}']"); click("{link}");""", tmp_path)
+    assert at[f".net a[href='#{here}']"]["shown"] == [here]
+    assert at[link]["shown"] == [there]
+    assert at[link]["hash"] == f"#{there}"
+    at = told(page, f"""key("End"); key("Escape"); click("{link}");""", tmp_path)
+    assert len(at[link]["shown"]) == len(linked.steps)  # all of it stays, and the step comes into sight
+    assert 100 < at[link]["below"] < 200  # under the strip
+    assert not 100 < at["Escape"]["below"] < 200
+
+
+@needs_a_browser
+def test_in_a_notebooks_frame_it_steps_too(linked: Trace, tmp_path: Path) -> None:
+    frame = f"<!DOCTYPE html><html><body>{linked._repr_html_()}</body></html>"
+    at = told(frame, """key("ArrowRight"); click(".net a[href='#step-5']"); key("ArrowLeft");""", tmp_path)
+    assert at["ArrowRight"]["shown"] == ["step-1"]
+    assert at[".net a[href='#step-5']"]["shown"] == ["step-5"]
+    assert at["ArrowLeft"]["shown"] == ["step-4"]
+    assert all(one["top"] == 0 for one in at.values())

@@ -8,7 +8,14 @@ import pytest
 
 import clearprop as cp
 from clearprop.errors import DataError, FileError
-from clearprop.runs.checkpoint import Checkpoints, callback_states, latest, load_state, save_state
+from clearprop.runs.checkpoint import (
+    Checkpoints,
+    callback_states,
+    latest,
+    load_state,
+    restore_step,
+    save_state,
+)
 
 
 def same(a: Any, b: Any) -> bool:
@@ -135,3 +142,46 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path, monkeypatch: p
         save_state(path, {"a": np.zeros(3)})
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize("name", ["params", "buffers", "optimizer", "model_rng", "progress"])
+@pytest.mark.parametrize("put", [None, [], {}, "x", 10**39], ids=str)
+def test_a_step_of_a_state_that_is_none_is_a_sentence(tmp_path: Path, name: str, put: Any) -> None:
+    model, files = train(tmp_path, 0, 1)
+    state = load_state(files[-1])
+    restore_step(state, model, cp.SGD())
+    with pytest.raises(cp.ClearpropError, match=r"checkpoint: expected a state|SGD: expected a state with"):
+        restore_step(state | {name: put}, model, cp.SGD())
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"a": 1, "a": 2}', "the key 'a' stands there twice"),
+        ("[" * 100_000, "tables nested too deeply"),
+        ('{"a": ' + "9" * 500 + "}", "a number of 500 digits"),
+        ('{"params": {"array": ["a"]}}', "unhashable"),
+    ],
+)
+def test_a_hostile_state_is_a_sentence(tmp_path: Path, text: str, why: str) -> None:
+    from safetensors.numpy import save_file
+
+    save_file({"/a": np.zeros(2)}, tmp_path / "x", {"state": text})
+    with pytest.raises(DataError, match=f"x: not a whole checkpoint .*{why}.*Remove it to resume"):
+        load_state(tmp_path / "x")
+
+
+def test_a_checkpoint_that_is_gone_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(
+        FileError, match=r"x: could not be read \(No such file or directory\)\. Expected a checkpoint"
+    ):
+        load_state(tmp_path / "x")
+
+
+@pytest.mark.parametrize("batches", [0, np.zeros(2), "x"], ids=str)
+def test_a_progress_without_batches_is_a_sentence(tmp_path: Path, batches: Any) -> None:
+    model, files = train(tmp_path, 0, 1)
+    state = load_state(files[-1])
+    state["progress"]["batches"] = batches
+    with pytest.raises(DataError, match="checkpoint: expected a state that a training run has saved"):
+        restore_step(state, model, cp.SGD())

@@ -159,3 +159,8 @@ def test_a_sweep_without_a_run(tmp_path: Path, iris: Make) -> None:
         ConfigError, match=r"a sweep without a run so far. Go on with: clearprop train --resume"
     ):
         read_runs(tmp_path, ["rates"])
+
+
+def test_a_larger_area_under_the_curve_is_better(iris: Make) -> None:
+    runs = [record(f"r{i}", iris(f"seed={i}"), test={"auc": auc}) for i, auc in enumerate([0.7, 0.9, 0.8])]
+    assert compare(runs).results[0].best == {1}

@@ -18,7 +18,8 @@ from clearprop.history import INTERRUPTED
 from clearprop.lens.style import new_axes
 from clearprop.loop import Training
 from clearprop.runs.config import make_config
-from clearprop.runs.folder import RunFolder, figure, new_folder
+from clearprop.runs.figures import figure
+from clearprop.runs.folder import RunFolder, new_folder
 from clearprop.runs.log import read_log
 from clearprop.runs.record import Record, read_runs
 from clearprop.runs.report.figure import Figures
@@ -242,7 +243,7 @@ def test_a_run_that_diverged(page: Pages, home: Path) -> None:
 def test_the_doctors_findings_are_the_doctors(page: Pages, home: Path) -> None:
     from clearprop.runs.doctor import diagnose_run
 
-    found = diagnose_run(RunFolder(home / "experiments" / "hot"))
+    found = diagnose_run(records(home, "hot")[0])
     assert found.findings
     for finding in found.findings:
         assert finding.remedy in page("hot").text

@@ -12,12 +12,13 @@ from safetensors.numpy import load_file
 
 import clearprop as cp
 from clearprop.cli.presets import read_preset_or_file
+from clearprop.data import Pair
 from clearprop.errors import ClearpropError, ConfigError, DataError, DivergedError, ShapeError
 from clearprop.runs.checkpoint import latest, load_state
 from clearprop.runs.config import RunConfig, make_config
 from clearprop.runs.folder import RunFolder, new_folder
 from clearprop.runs.prepare import prepare
-from clearprop.runs.run import predictions_csv, start
+from clearprop.runs.run import measure, predictions_csv, start
 
 Make = Callable[..., RunConfig]
 New = Callable[[str], RunFolder]
@@ -197,6 +198,34 @@ def test_numbers_can_be_predicted(folder: New, tmp_path: Path) -> None:
     assert result.summary["test"].keys() == {"loss", "mean_squared_error"}
     assert result.summary["test"]["mean_squared_error"] < 1e-10
     np.testing.assert_allclose(load_file(result.folder.weights)["0.w"][:, 0], [1, -2, 0.5], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("loss", "units"), [("hinge", 2), ("softmax_cross_entropy", 2), ("sigmoid_cross_entropy", 1)]
+)
+def test_the_auc_of_two_classes(folder: New, tmp_path: Path, loss: str, units: int) -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 3))
+    np.savez(tmp_path / "two.npz", x=x, y=(x[:, 0] + rng.normal(size=80) > 0).astype(int))
+    tables = {
+        "data": {"file": str(tmp_path / "two.npz"), "test": 0.5}, "loss": loss,
+        "model": {"layers": [{"type": "Dense", "units": units}]}, "training": {"epochs": 2, "batch_size": 10},
+    }  # fmt: skip
+    result = start(folder("two"), make_config(tables, "two"))
+    for name, part in prepare(result.folder.read_config().data, 0).parts.items():
+        scores = result.folder.load_model().scores(np.asarray(part.x))
+        ahead = scores[:, -1] - (scores[:, 0] if units == 2 else 0)
+        assert result.summary[name]["auc"] == pytest.approx(metrics.roc_auc_score(part.y, ahead), abs=1e-9)
+
+
+def test_a_part_that_lacks_a_class_is_not_one_of_two_classes(tmp_path: Path) -> None:
+    model = cp.Sequential([cp.Dense(3)], input_shape=(2,))
+    part = Pair(np.ones((4, 2), "f4"), np.array([0, 1, 0, 1]))
+    assert set(measure(model, {"test": part}, cp.make_loss("softmax_cross_entropy"))["test"]) == {
+        "loss",
+        "accuracy",
+    }
 
 
 def test_predictions_as_csv() -> None:

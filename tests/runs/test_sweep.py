@@ -1,21 +1,22 @@
 """Sweeps: every combination, checked before the first begins, compared at the end."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import clearprop.runs.sweep as sweep_room
+import clearprop.runs.trial as trial_room
 from clearprop.callbacks import Callback
 from clearprop.errors import ConfigError, DataError, FileError
 from clearprop.loop import Training
 from clearprop.runs.config import RunConfig
 from clearprop.runs.folder import RunFolder, find_run, new_folder
+from clearprop.runs.outcomes import best_first
 from clearprop.runs.run import Result, start
-from clearprop.runs.sweep import Outcome, best, combinations, configurations, resume_sweep, run_sweep
+from clearprop.runs.sweep import combinations, configurations, resume_sweep, run_sweep, search_of
 
 Make = Callable[..., RunConfig]
 Numbers = Callable[[RunFolder], dict[str, Any]]
@@ -34,7 +35,7 @@ def test_combinations(iris: Make) -> None:
         assert config.optimizer["lr"] == choice["optimizer.lr"]
         assert config.model.layers[0]["units"] == choice["model.layers.0.units"]
         assert config.training.epochs == 7
-        assert not config.sweep
+        assert config.sweep is None
 
 
 def test_a_table_among_the_values_is_not_changed_by_another_key(iris: Make) -> None:
@@ -57,7 +58,10 @@ def test_a_table_among_the_values_is_not_changed_by_another_key(iris: Make) -> N
         ('{"optimizer.lr" = [0.1, -1]}', r"sweep, lr=-1: .*lr to be a finite number > 0"),
         ('{"optimiser.lr" = [0.1]}', r"sweep, lr=0.1: unknown key 'optimiser'. Did you mean 'optimizer'\?"),
         ('{"model.layers.7.units" = [1]}', r"sweep.model.layers.7.units: expected a number from 0 to 2"),
-        ("{optimizer = {lr = [0.1]}}", r"sweep.optimizer: .*list, got"),
+        (
+            "{optimizer = {lr = [0.1]}}",
+            r"sweep.optimizer: expected a list of values, or a range .*in quotes, got",
+        ),
     ],
 )
 def test_all_are_checked_before_the_first_begins(iris: Make, sweep: str, words: str) -> None:
@@ -77,9 +81,9 @@ def test_comparison(iris: Make, tmp_path: Path) -> None:
         for part in ("train", "validation", "test"):
             for key in ("loss", "accuracy"):
                 assert float(row[f"{part}_{key}"]) == result.summary[part][key]
-    found = best(results)
-    assert found is not None
+    found = best_first(results, search_of(RunFolder(tmp_path / "s")))[0]
     assert found.summary["validation"]["loss"] == min(float(row["validation_loss"]) for row in table)
+    assert found.value == found.summary["validation"]["loss"]
     assert [line.split("  ")[:2] for line in said] == [
         ["1/4", "lr=0.01,units=4"], ["2/4", "lr=0.01,units=8"], ["3/4", "lr=0.1,units=4"], ["4/4", "lr=0.1,units=8"],
     ]  # fmt: skip
@@ -99,13 +103,8 @@ def test_one_that_diverges_does_not_stop_the_others(iris: Make, tmp_path: Path) 
     assert [row["status"] for row in rows(tmp_path / "s" / "comparison.csv")] == ["diverged", "finished"]
     assert "diverged: step" in said[0]
     assert RunFolder(tmp_path / "s" / "lr=1e+38").read_summary()["status"] == "diverged"
-    found = best(results)
-    assert found is not None
-    assert found.choice == {"optimizer.lr": 0.01}
-
-
-def test_best_of_nothing() -> None:
-    assert best([Outcome({"seed": 1}, RunFolder(Path("x")), {"status": "diverged"})]) is None
+    found = best_first(results, search_of(RunFolder(tmp_path / "s")))
+    assert [one.choice["optimizer.lr"] for one in found] == [0.01, 1e38]
 
 
 def test_an_old_sweep_stays_if_the_new_one_cannot_begin(iris: Make, tmp_path: Path) -> None:
@@ -120,7 +119,7 @@ def test_an_old_sweep_stays_if_the_new_one_cannot_begin(iris: Make, tmp_path: Pa
     assert not (tmp_path / "t").exists()
     run_sweep(new_folder(tmp_path, "s", overwrite=True), iris("sweep={seed = [5]}"), print)
     assert sorted(path.name for path in (tmp_path / "s").iterdir()) == [
-        ".lock", "comparison.csv", "seed=5", "sweep.toml",
+        ".lock", "comparison.csv", "seed=5", "sweep.db", "sweep.db.lock", "sweep.toml",
     ]  # fmt: skip
 
 
@@ -131,9 +130,9 @@ class Killed(BaseException):
 def ending_at(units: int, error: BaseException | None) -> Callable[..., Result]:
     """`start`, but the runs of so many units raise; None: they are interrupted half-way."""
 
-    def end(folder: RunFolder, config: RunConfig) -> Result:
+    def end(folder: RunFolder, config: RunConfig, callbacks: Sequence[Callback]) -> Result:
         stop = config.model.layers[0]["units"] == units
-        return start(folder, config, [Ends(error)] if stop else [])
+        return start(folder, config, [*callbacks, Ends(error)] if stop else callbacks)
 
     return end
 
@@ -158,14 +157,14 @@ def test_a_sweep_that_was_stopped_goes_on(
     whole = run_sweep(new_folder(tmp_path, "whole"), config, lambda line: None)
     sweep = new_folder(tmp_path, "s")
     with monkeypatch.context() as patch, nullcontext() if error is None else pytest.raises(Killed):
-        patch.setattr(sweep_room, "start", ending_at(8, error))
+        patch.setattr(trial_room, "start", ending_at(8, error))
         run_sweep(sweep, config, lambda line: None)
     table = rows(tmp_path / "s" / "comparison.csv")
     assert [row["status"] for row in table] == ["finished"] + ["interrupted"] * (error is None)
     first = (sweep.path / "lr=0.01,units=4" / "summary.json").stat().st_mtime_ns
     said: list[str] = []
     resumed = resume_sweep(find_run(tmp_path, "s", sweeps=True), said.append)
-    assert [line.split("  ")[0] for line in said] == ["1/4", "2/4", "3/4", "4/4"]
+    assert [line.split("  ")[0] for line in said] == ["2/4", "3/4", "4/4"]
     assert (sweep.path / "lr=0.01,units=4" / "summary.json").stat().st_mtime_ns == first  # not trained again
     assert [numbers(a.folder) for a in resumed] == [numbers(b.folder) for b in whole]
     assert (sweep.path / "comparison.csv").read_bytes() == (tmp_path / "whole/comparison.csv").read_bytes()
@@ -175,7 +174,7 @@ def test_a_killed_sweep_can_be_overwritten(
     iris: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(sweep_room, "start", ending_at(4, Killed()))
+        patch.setattr(trial_room, "start", ending_at(4, Killed()))
         with pytest.raises(Killed):
             run_sweep(new_folder(tmp_path, "s"), iris(FOUR), lambda line: None)
     assert not (tmp_path / "s" / "comparison.csv").exists()
@@ -190,7 +189,7 @@ def test_one_that_fails_does_not_lose_the_others(
     said: list[str] = []
     sweep = new_folder(tmp_path, "s")
     with monkeypatch.context() as patch:
-        patch.setattr(sweep_room, "start", ending_at(4, DataError("x: the disk is full.")))
+        patch.setattr(trial_room, "start", ending_at(4, DataError("x: the disk is full.")))
         outcomes = run_sweep(sweep, iris(FOUR), said.append)
     assert said[0] == "1/4  lr=0.01,units=4  failed: x: the disk is full."
     assert [one.summary["status"] for one in outcomes] == ["failed", "finished"] * 2
@@ -201,7 +200,7 @@ def test_one_that_fails_does_not_lose_the_others(
 def test_the_table_outlives_an_error_that_nobody_expected(
     iris: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep_room, "start", ending_at(8, MemoryError()))
+    monkeypatch.setattr(trial_room, "start", ending_at(8, MemoryError()))
     with pytest.raises(MemoryError):
         run_sweep(new_folder(tmp_path, "s"), iris(FOUR), lambda line: None)
     assert len(rows(tmp_path / "s" / "comparison.csv")) == 1
@@ -215,7 +214,8 @@ def test_a_diverged_combination_is_not_trained_again(iris: Make, tmp_path: Path)
     before = RunFolder(sweep.path / "lr=1e+38").summary.stat().st_mtime_ns
     resume_sweep(sweep, said.append)
     assert RunFolder(sweep.path / "lr=1e+38").summary.stat().st_mtime_ns == before
-    assert said[2].startswith("1/2  lr=1e+38  diverged: step")
+    assert len(said) == 2
+    assert said[0].startswith("1/2  lr=1e+38  diverged: step")
 
 
 @pytest.mark.parametrize("values", ["[0.1, 0.2, 0.1]", '["a/b", "a_b"]'])
@@ -226,10 +226,14 @@ def test_two_combinations_of_one_name(iris: Make, tmp_path: Path, values: str) -
     assert not (tmp_path / "s").exists()
 
 
-def test_a_sweep_that_another_process_trains(iris: Make, tmp_path: Path) -> None:
+def test_a_sweep_that_another_process_removes_or_trains(iris: Make, tmp_path: Path) -> None:
     sweep = new_folder(tmp_path, "s")
-    with sweep.locked():
+    with sweep.locked(), pytest.raises(FileError, match="s: is being trained by another process"):
+        run_sweep(sweep, iris(FOUR), lambda line: None)
+    run_sweep(sweep, iris(FOUR), lambda line: None)
+    before = (sweep.path / "comparison.csv").read_bytes()
+    with sweep.locked(shared=True):
         with pytest.raises(FileError, match="s: is being trained by another process"):
-            run_sweep(sweep, iris(FOUR), lambda line: None)
-        with pytest.raises(FileError, match="s: is being trained by another process"):
-            resume_sweep(sweep, lambda line: None)
+            run_sweep(new_folder(tmp_path, "s", overwrite=True), iris(FOUR), lambda line: None)
+        assert len(resume_sweep(sweep, lambda line: None)) == 4  # work is shared
+    assert (sweep.path / "comparison.csv").read_bytes() == before

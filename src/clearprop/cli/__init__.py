@@ -1,6 +1,7 @@
 """The command `clearprop`."""
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -12,8 +13,10 @@ from clearprop.cli import course, data
 from clearprop.cli.check import check
 from clearprop.cli.doctor import doctor
 from clearprop.cli.explain import explain
+from clearprop.cli.export import export
 from clearprop.cli.report import compare_runs, report
 from clearprop.cli.runs import eval_run, predict, presets, runs
+from clearprop.cli.sweep import sweep
 from clearprop.cli.train import train
 from clearprop.errors import ClearpropError
 
@@ -42,6 +45,7 @@ def _options(
 
 
 app.command()(train)
+app.command()(sweep)
 app.command()(presets)
 app.command()(runs)
 app.command("eval")(eval_run)
@@ -51,12 +55,14 @@ app.command("compare")(compare_runs)
 app.command()(check)
 app.command()(doctor)
 app.command()(explain)
+app.command()(export)
 app.add_typer(data.app, name="data")
 app.add_typer(course.app, name="course")
 
 
 def main() -> None:
     """Run the command line; what clearprop refuses is a sentence on standard error and the exit code 2."""
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"  # without a line of our source
     try:
         app(prog_name="clearprop")
     except ClearpropError as error:

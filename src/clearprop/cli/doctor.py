@@ -4,14 +4,14 @@ from typing import Annotated
 
 import typer
 
+from clearprop.cli.common import Folder, run_or_none
 from clearprop.cli.presets import preset_names, read_preset_or_file
-from clearprop.cli.train import Folder
 from clearprop.errors import ConfigError
 from clearprop.lens.doctor import Diagnosis
-from clearprop.names import unknown
 from clearprop.runs.config import make_config
 from clearprop.runs.doctor import diagnose_config, diagnose_run
-from clearprop.runs.folder import EXPERIMENTS, RunFolder, all_runs, find_run
+from clearprop.runs.folder import EXPERIMENTS
+from clearprop.runs.record import read_run
 
 
 def doctor(
@@ -39,18 +39,12 @@ def doctor(
 
 
 def _diagnosis(what: str, changes: tuple[str, ...], folder: Folder) -> Diagnosis:
-    is_config = what in preset_names() or what.endswith(".toml")
-    if not changes and (run := _run(what, folder)) is not None:
-        return diagnose_run(run)
-    if not is_config:
-        runs = [str(run.path.relative_to(folder)) for run in all_runs(folder)]
-        raise unknown("doctor", "run or preset", what, {*runs, *preset_names()})
+    run = run_or_none(what, folder, "doctor")
+    if run is not None and not changes:
+        return diagnose_run(read_run(run))
+    if run is not None and what not in preset_names():
+        raise ConfigError(
+            f"doctor: --set changes a preset or a file, and {what} is a run. Leave it out, or give {run.config}."
+        )
     tables, name = read_preset_or_file(what)
     return diagnose_config(make_config(tables, what, changes), name)
-
-
-def _run(what: str, folder: Folder) -> RunFolder | None:
-    try:
-        return find_run(folder, what)
-    except ConfigError:
-        return None

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from clearprop.cli.train import Folder
+from clearprop.cli.common import Folder
 from clearprop.errors import ConfigError
 from clearprop.runs.compare import Column, compare
 from clearprop.runs.folder import EXPERIMENTS, find_run
@@ -39,15 +39,15 @@ def report(
     """
     from clearprop.runs.report.page import check_place, write_report
 
+    alone = find_run(folder, runs[0], sweeps=True) if len(runs) == 1 else None
     if out is None:
-        place = find_run(folder, runs[0], sweeps=True).path if len(runs) == 1 else Path()
-        out = place / "report.html"
+        out = (Path() if alone is None else alone.path) / "report.html"
     if out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"--out {out}: expected a name that ends in .html. Write {out}.html.")
     records = read_runs(folder, runs)
     check_place(out)
     said = "replaced" if out.exists() else "written"
-    size = write_report(records, out)
+    size = write_report(records, out, alone if alone is not None and alone.sweep.is_file() else None)
     Console(highlight=False, soft_wrap=True).print(f"{out}: {said}, {_size(size)}", markup=False)
 
 

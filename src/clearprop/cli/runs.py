@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from clearprop.arrays import Array
+from clearprop.cli.common import Folder, finished_network
 from clearprop.cli.presets import preset_names, read_preset_or_file
-from clearprop.cli.train import Folder, results_table
+from clearprop.cli.train import results_table
 from clearprop.data import load_file, read_features
 from clearprop.data.csv import LabelColumn
 from clearprop.errors import ClearpropError, ConfigError, ShapeError
@@ -20,7 +21,8 @@ from clearprop.evaluation import evaluate
 from clearprop.files import replace_file
 from clearprop.model import Sequential
 from clearprop.runs.config import make_config
-from clearprop.runs.folder import EXPERIMENTS, RunFolder, all_runs, figure, find_run
+from clearprop.runs.figures import figure
+from clearprop.runs.folder import EXPERIMENTS, RunFolder, all_runs, find_run
 from clearprop.runs.prepare import Preprocessing, prepare
 from clearprop.runs.run import holds_predictions, measure, predictions_csv
 
@@ -78,7 +80,7 @@ def eval_run(
 ) -> None:
     """Loss and accuracy of a finished run, on its own data or on a file's."""
     run = find_run(folder, run_name)
-    config, model = run.read_config(), run.load_model()
+    config, model = run.read_config(), finished_network(run)
     loss = config.make_loss()
     if file is None:
         prepared = prepare(config.data, config.seed)
@@ -108,7 +110,7 @@ def predict(
 ) -> None:
     """Label the examples of a file by a finished run: Id counts from 0 in the file's order."""
     run = find_run(folder, run_name)
-    model = run.load_model()
+    model = finished_network(run)
     _check_out(out, file)
     known, (x, names) = run.read_preprocessing(), read_features(file)
     labels = model.predict(_examples(x, names, model, known, str(file)))

@@ -1,9 +1,8 @@
 """`clearprop train`: a run from a preset or a TOML file, or the rest of one that was stopped."""
 
-import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.box import SIMPLE
@@ -11,18 +10,21 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from clearprop.callbacks import Callback
+from clearprop.cli.common import Folder, say, take_notice_as_ctrl_c
 from clearprop.cli.presets import read_preset_or_file
-from clearprop.cli.progress import ProgressBar
-from clearprop.errors import ConfigError
+from clearprop.cli.sweep import begin_sweep, go_on_with_sweep
+from clearprop.errors import ConfigError, DivergedError
 from clearprop.history import INTERRUPTED
+from clearprop.interop.mpi import ranks_here
+from clearprop.ranks import Ranks
 from clearprop.runs.config import RunConfig, make_config
-from clearprop.runs.folder import COMPARISON, EXPERIMENTS, RunFolder, figure, find_run, new_folder
+from clearprop.runs.figures import figure
+from clearprop.runs.folder import EXPERIMENTS, RunFolder, find_run, new_folder
+from clearprop.runs.progress import Progress
 from clearprop.runs.run import Result, resume, start
-from clearprop.runs.sweep import Outcome, best, resume_sweep, run_sweep, selection_part
 
-Folder = Annotated[
-    Path, typer.Option("--folder", envvar="CLEARPROP_EXPERIMENTS", help="Where the runs are kept.")
-]
+T = TypeVar("T")
 
 
 def train(
@@ -49,6 +51,15 @@ def train(
             "--resume", metavar="RUN", help="Continue this run, or sweep, from its last checkpoint."
         ),
     ] = None,
+    tensorboard: Annotated[
+        bool,
+        typer.Option(
+            "--tensorboard", help="Write event files for TensorBoard, too, into the run's own folder."
+        ),
+    ] = False,
+    mlflow: Annotated[
+        bool, typer.Option("--mlflow", help="Record the run in MLflow, too, where MLFLOW_TRACKING_URI says.")
+    ] = False,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -60,63 +71,108 @@ def train(
     """Train a network and keep everything about it in experiments/NAME/.
 
     Ctrl-C ends the run after the current step; [bold]--resume[/] continues it as if it had never stopped.
+    Under [bold]mpiexec -n N[/] so many processes share every mini-batch.
     """
     all_changes = list(changes or [])
     all_changes += [] if seed is None else [f"seed={seed}"]
     all_changes += [] if workers is None else [f"training.workers={workers}"]
-    console = Console()
-    # a cluster's notice is a Ctrl-C
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    all_changes += ["tracking.tensorboard=true"] if tensorboard else []
+    all_changes += ["tracking.mlflow=true"] if mlflow else []
+    ranks = ranks_here()
+    console = Console(quiet=ranks.rank > 0)
     if resume_run is None:
-        _start(folder, what, name, all_changes, overwrite, console)
+        _start(folder, what, name, all_changes, overwrite, console, ranks)
     elif what is not None or name is not None or overwrite:
         raise ConfigError(
             "train: --resume takes a run's name alone; leave the preset, --name and --overwrite out."
         )
     else:
-        _resume(folder, resume_run, all_changes, console)
+        _resume(folder, resume_run, all_changes, console, ranks)
 
 
 def _start(
-    folder: Path, what: str | None, name: str | None, changes: list[str], overwrite: bool, console: Console
+    folder: Path,
+    what: str | None,
+    name: str | None,
+    changes: list[str],
+    overwrite: bool,
+    console: Console,
+    ranks: Ranks,
 ) -> None:
-    if what is None:
-        raise ConfigError("train: expected a preset or a TOML file, such as: clearprop train iris")
-    tables, default_name = read_preset_or_file(what)
-    config = make_config(tables, what, changes)
-    wanted = name or default_name
-    run = new_folder(folder, wanted, overwrite)
-    if run.name != wanted:
-        _say(console, f"{folder / wanted} exists; this run is {run.name}.")
-    if config.sweep:
-        _finish_sweep(run, run_sweep(run, config, lambda line: _say(console, line)), console)
-    else:
-        _finish(_with_bar(console, run, lambda bar: start(run, config, [bar], overwrite)), config, console)
+    def begin() -> tuple[RunFolder | None, RunConfig, str]:
+        if what is None:
+            raise ConfigError("train: expected a preset or a TOML file, such as: clearprop train iris")
+        tables, default_name = read_preset_or_file(what)
+        config, wanted = make_config(tables, what, changes), name or default_name
+        if config.sweep is not None:
+            _refuse_sweep(ranks)
+            return None, config, wanted
+        run = new_folder(folder, wanted, overwrite)
+        if run.name != wanted:
+            say(console, f"{folder / wanted} exists; this run is {run.name}.")
+        return run, config, wanted
+
+    run, config, wanted = _by_rank_0(ranks, begin)
+    take_notice_as_ctrl_c()  # not before: with it MPI ends the ranks that wait for one that was refused
+    if run is None:
+        begin_sweep(folder, config, wanted, overwrite, console)
+        return
+    result = _with_bar(console, run, ranks, lambda callbacks: start(run, config, callbacks, overwrite, ranks))
+    _finish(result, config, console)
 
 
-def _resume(folder: Path, name: str, changes: list[str], console: Console) -> None:
-    run = find_run(folder, name, sweeps=True)
-    if run.config.is_file():
-        config = run.read_config(tuple(changes))
-        _finish(_with_bar(console, run, lambda bar: resume(run, config, [bar])), config, console)
-    elif changes:
+def _resume(folder: Path, name: str, changes: list[str], console: Console, ranks: Ranks) -> None:
+    def find() -> tuple[RunFolder, RunConfig | None]:
+        run = find_run(folder, name, sweeps=True)
+        if run.config.is_file():
+            return run, run.read_config(tuple(changes))
+        _refuse_sweep(ranks)
+        if changes:
+            raise ConfigError(
+                f"{run.path}: a sweep goes on as it began; leave --set, --seed and --workers out, or start a new one."
+            )
+        return run, None
+
+    run, config = _by_rank_0(ranks, find)
+    take_notice_as_ctrl_c()
+    if config is None:
+        go_on_with_sweep(run, console)
+        return
+    result = _with_bar(console, run, ranks, lambda callbacks: resume(run, config, callbacks, ranks))
+    _finish(result, config, console)
+
+
+def _by_rank_0(ranks: Ranks, work: Callable[[], T]) -> T:
+    """What rank 0 finds on its disk, on every rank: the others may have another one."""
+    with ranks.together():
+        found: T = ranks.given(work() if ranks.rank == 0 else None)
+    return found
+
+
+def _refuse_sweep(ranks: Ranks) -> None:
+    if ranks.size > 1:
         raise ConfigError(
-            f"{run.path}: a sweep goes on as it began; leave --set, --seed and --workers out, or start a new one."
+            "train: expected one run under mpiexec, got a sweep, whose trials are runs of their own. Start it without "
+            "mpiexec; --jobs trains several trials at a time, and several processes may share one sweep."
         )
-    else:
-        _finish_sweep(run, resume_sweep(run, lambda line: _say(console, line)), console)
 
 
-def _with_bar(console: Console, run: RunFolder, work: Callable[[ProgressBar], Result]) -> Result:
-    bar = ProgressBar(console)
+def _with_bar(
+    console: Console, run: RunFolder, ranks: Ranks, work: Callable[[list[Callback]], Result]
+) -> Result:
+    bar = Progress(console)
     try:
-        return work(bar)
+        return work([bar] if ranks.rank == 0 else [])
     except KeyboardInterrupt:  # before the first step, after the last one, or for the second time
         bar.close()
-        _say(console, "Interrupted; the run is not finished.")
+        say(console, "Interrupted; the run is not finished.")
         if run.config.is_file():
-            _say(console, f"Continue with: clearprop train --resume {run.handle}")
+            say(console, f"Continue with: clearprop train --resume {run.handle}")
         raise typer.Exit(130) from None
+    except DivergedError:
+        if ranks.rank == 0:
+            raise
+        raise typer.Exit(2) from None  # all ranks have found it, and one says it
     finally:
         bar.close()
 
@@ -125,8 +181,8 @@ def _finish(result: Result, config: RunConfig, console: Console) -> None:
     """The table at the end, and where things are."""
     summary, folder = result.summary, result.folder
     if result.history.stopped == INTERRUPTED:
-        _say(console, f"Interrupted after {summary['steps']} steps. Continue with:")
-        _say(console, f"clearprop train --resume {folder.handle}")
+        say(console, f"Interrupted after {summary['steps']} steps. Continue with:")
+        say(console, f"clearprop train --resume {folder.handle}")
         raise typer.Exit(130)
     console.print(
         f"[bold]{escape(config.description or folder.name)}, seed {config.seed}[/]", highlight=False
@@ -139,24 +195,7 @@ def _finish(result: Result, config: RunConfig, console: Console) -> None:
         highlight=False,
     )
     for what, path in _places(folder):
-        _say(console, f"{what:<10}{path}")
-
-
-def _finish_sweep(sweep: RunFolder, outcomes: list[Outcome], console: Console) -> None:
-    """Which combination did best, and where the comparison is."""
-    if (found := best(outcomes)) is not None:
-        _say(console, f"lowest loss on {selection_part(found.summary)}: {found.folder.name}")
-    _say(console, f"comparison  {sweep.path / COMPARISON}")
-    states = {outcome.summary["status"] for outcome in outcomes}
-    if states & {INTERRUPTED, "failed"}:
-        _say(console, "Go on with what is not finished:")
-        _say(console, f"clearprop train --resume {sweep.handle}")
-        raise typer.Exit(130 if INTERRUPTED in states else 2)
-
-
-def _say(console: Console, line: str) -> None:
-    """A line as it is: paths and commands are neither coloured nor broken."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(console, f"{what:<10}{path}")
 
 
 def results_table(summary: dict[str, Any]) -> Table:

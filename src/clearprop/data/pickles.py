@@ -6,6 +6,7 @@ what NumPy's own pickles name, and nothing else; the arrays are made from bytes,
 
 import io
 import pickle
+import pickletools
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
@@ -52,6 +53,7 @@ def read_arrays(path: str | Path, encoding: Literal["ASCII", "bytes", "latin1"] 
     with open_bytes(path) as stream:
         content = stream.read()
     try:
+        _check_sizes(content)
         return _finished(_Unpickler(io.BytesIO(content), encoding=encoding).load(), {})
     except _RefusedError as err:
         raise DataError(
@@ -63,6 +65,21 @@ def read_arrays(path: str | Path, encoding: Literal["ASCII", "bytes", "latin1"] 
             raise DataError(f"{path}: Python 2 wrote this pickle. Read it with encoding='bytes'.") from err
         reason = str(err).rstrip(".") or type(err).__name__
         raise DataError(f"{path}: this is not a whole pickle of arrays ({reason}). Get it again.") from err
+
+
+def _check_sizes(content: bytes) -> None:
+    """Refuse bytes that are not there and places of the memo without end, which take memory at once."""
+    stream = io.BytesIO(content)
+    while (code := stream.read(1)) and code != pickle.STOP:
+        op = pickletools.code2op.get(code.decode("latin1"))  # type: ignore[attr-defined]
+        if op is None or op.arg is None:
+            continue  # what is unknown, the unpickler refuses
+        if code == pickle.STRING:  # of Python 2: bytes that are not always ASCII
+            stream.readline()
+            continue
+        arg = op.arg.reader(stream)
+        if op.name in ("PUT", "BINPUT", "LONG_BINPUT") and arg > len(content):
+            raise ValueError(f"place {arg:,} of the memo in a pickle of {len(content):,} bytes")
 
 
 class _RefusedError(Exception):

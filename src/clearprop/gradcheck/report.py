@@ -70,7 +70,7 @@ class GradientEntry:
         return " ".join(said)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GradientReport:
     """The outcome of a gradient check: printable, and a failure where one entry is one.
 
@@ -116,7 +116,8 @@ class GradientReport:
         said = f"{worst.finding} {self.note}".rstrip()
         raise GradientError(f"{self.title}: {said}\n\n{self}")
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
+        """The table: what a notebook and an interactive Python show."""
         heads = ("array", "shape", "checked", "analytic", "numeric", "error", "verdict")
         rows = [heads, *(_row(entry) for entry in self.entries)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]

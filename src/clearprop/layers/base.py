@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from clearprop.arrays import Array, Shape
-from clearprop.layers.calls import in_a_sentence
+from clearprop.messages.calls import in_a_sentence
 
 
 class Layer(ABC):

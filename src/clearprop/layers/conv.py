@@ -7,7 +7,7 @@ from typing import Any, Self, cast
 
 import numpy as np
 
-from clearprop.arrays import Array, Shape, pictured
+from clearprop.arrays import Array, Shape
 from clearprop.errors import ConfigError, ShapeError
 from clearprop.init import Initializer, fans, make_initializer
 from clearprop.kernels.conv import (
@@ -35,6 +35,7 @@ from clearprop.layers.windows import (
     shown,
     sizes,
 )
+from clearprop.messages.shapes import pictured
 from clearprop.names import check_count
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from clearprop.arrays import Array, Shape, pictured, shape_text
+from clearprop.arrays import Array, Shape, shape_text
 from clearprop.errors import ConfigError, DataError, ShapeError
 from clearprop.kernels.norm import (
     BatchNormCache,
@@ -24,6 +24,7 @@ from clearprop.kernels.norm import (
 )
 from clearprop.layers.base import Layer
 from clearprop.layers.windows import divisors
+from clearprop.messages.shapes import pictured
 from clearprop.names import check_count, check_number
 
 

@@ -7,7 +7,7 @@ from textwrap import fill, indent
 
 import numpy as np
 
-from clearprop.arrays import Array, Shape, check_shape, differing, fits, pictured, shape_text
+from clearprop.arrays import Array, Shape, check_shape, fits, shape_text
 from clearprop.errors import ConfigError, ShapeError
 from clearprop.layers.base import Layer
 from clearprop.layers.embedding import Embedding
@@ -15,7 +15,9 @@ from clearprop.layers.pool import GlobalAvgPool, GlobalMaxPool
 from clearprop.layers.sequences import TimeDistributed
 from clearprop.layers.shape import Flatten
 from clearprop.layers.spec import layer_from, layer_spec
+from clearprop.messages.shapes import differing, pictured
 
+MOST_AXES = 6  # whose orders are all tried: 720 of them
 Edit = tuple[str, Sequence[Layer], Shape]  # in words; the layers from there on, and what then goes into them
 
 
@@ -70,7 +72,7 @@ def _edits(layers: Sequence[Layer], shapes: Sequence[Shape], guess: str) -> list
         before, at = layers[i - 1], shapes[i - 1]
         if isinstance(before, Flatten | GlobalAvgPool | GlobalMaxPool):
             edits.append((f"Leave out {before} before it.", layers[i:], at))
-        if isinstance(before, Embedding) and at[-1] == before.vocabulary:
+        if isinstance(before, Embedding) and at[-1:] == (before.vocabulary,):
             words = f"Embedding takes the words' numbers, not one-hot rows: input_shape={shape_text(at[:-1])}"
             edits.append((f"{words} and x.argmax(axis=-1).", layers[i - 1 :], at[:-1]))
         if (states := _with_sequences(before)) is not None:
@@ -145,7 +147,7 @@ def array_remedy(x: str, shape: Shape, wanted: Shape) -> str:
         return f"Examples are rows: pass {x}.T."
     if len(wanted) > 1:  # to reshape these would mix pixels and channels
         channels = [(0, *range(2, n), 1), (0, n - 1, *range(1, n - 1))] if n > 2 else []
-        for axes in (*channels, *permutations(range(n))):
+        for axes in (*channels, *(permutations(range(n)) if n <= MOST_AXES else ())):
             order, moved = shape_text(axes), tuple(shape[axis] for axis in axes)
             if n > 2 and fits(moved, ("N", *wanted)):
                 return f"Its axes stand in another order: pass {x}.transpose{order}."

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from clearprop.arrays import Array, Shape, differing, pictured, shape_text
+from clearprop.arrays import Array, Shape, shape_text
 from clearprop.errors import ConfigError, ShapeError
 from clearprop.layers.base import Layer
 from clearprop.layers.remedies import next_shape
 from clearprop.layers.spec import layer_from, layer_spec
+from clearprop.messages.shapes import differing, pictured
 from clearprop.params import by_number, numbered
 
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from clearprop.arrays import Array, Shape, pictured, shape_text
+from clearprop.arrays import Array, Shape, shape_text
 from clearprop.errors import ConfigError, ShapeError
 from clearprop.layers.base import Layer
+from clearprop.messages.shapes import pictured
 from clearprop.names import check_count
 
 

@@ -1,11 +1,12 @@
 """What convolution and pooling share: sizes, padding and output shapes of a window that slides over an input."""
 
-from collections.abc import Sequence
-from math import isqrt
+from collections.abc import Iterator, Sequence
+from math import gcd, isqrt
 from typing import Any
 
-from clearprop.arrays import Shape, check_shape, pictured, shape_text
+from clearprop.arrays import Shape, check_shape, shape_text
 from clearprop.errors import ConfigError, ShapeError
+from clearprop.messages.shapes import pictured
 from clearprop.names import check_count, nearest
 
 Padding = str | int | Sequence[Any]
@@ -98,12 +99,12 @@ def output_sizes(
 
 
 def divisors(n: int) -> str:
-    """The numbers that divide n.
+    """The numbers that divide n, up to a thousand.
 
     >>> divisors(6)
     '1, 2, 3, 6'
     """
-    return ", ".join(str(k) for k in range(1, n + 1) if n % k == 0)
+    return ", ".join(str(k) for k in range(1, min(n, 1000) + 1) if n % k == 0)
 
 
 def plain_padding(padding: str | Pairs) -> Any:
@@ -155,11 +156,23 @@ def check_places(
     """Refuse windows that hold padding alone, of which there is neither a maximum nor a mean."""
     for n, k, s, (before, after), d in zip(spatial, window, stride, pads, dilation, strict=True):
         starts = range(-before, n + after - d * (k - 1), s)
-        if not all(any(0 <= start + d * i < n for i in range(k)) for start in starts):
+        if not all(_touches(start, n, k, d) for start in _telling(starts, d, n)):
             raise ShapeError(
                 f"{who}: expected padding that leaves every window a number of x, got {plain_padding(pads)} around "
                 f"{shape_text(spatial)} for a window of {shape_text(window)}. Take less padding."
             )
+
+
+def _touches(start: int, n: int, k: int, d: int) -> bool:
+    """Whether one of start, start + d, …, k of them, lies in 0 … n − 1."""
+    first = max(0, -(start // d))  # the first of them that is not below 0
+    return first < k and start + d * first < n
+
+
+def _telling(starts: range, d: int, n: int) -> Iterator[int]:
+    """The starts that tell for all: the ends, and where a window may step over x, as many as differ modulo d."""
+    yield from starts[-1:]
+    yield from starts[: 1 if d <= n else d // gcd(starts.step, d)]
 
 
 def shown(value: str | Shape | Pairs) -> str:

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from clearprop.files import replace_file
 from clearprop.lens.blocks import GAP, SMALL, Block, arrow, blocks_of, line, prose
-from clearprop.lens.graph_draw import plot_scene_in, svg, tikz_scene
-from clearprop.lens.graph_labels import width_of
-from clearprop.lens.graph_scene import framed
-from clearprop.lens.graph_shapes import Label, Scene
+from clearprop.lens.graph.drawing import picture_path, plot_scene_in, svg, tikz_scene
+from clearprop.lens.graph.labels import width_of
+from clearprop.lens.graph.scene import framed
+from clearprop.lens.graph.shapes import Label, Scene
 from clearprop.lens.tiles import size_text
 from clearprop.model import Sequential
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WIDTH = 820.0  # pixels, of a row: in print, on 16 cm, the letters have 7 points
-SHORTEST = 46.0  # arrow: the words input and output fit below it
+SHORTEST = 52.0  # arrow: the words input and output fit below it
 
 
-def draw_model(model: Sequential) -> str:
+def draw_model(model: Sequential, *, inline: bool = False) -> str:
     """The network as an SVG picture.
 
     An activation stands in the block of the layer before it. Rows that would be too wide go on below. What is
@@ -28,6 +28,8 @@ def draw_model(model: Sequential) -> str:
     Parameters
     ----------
     model : Sequential
+    inline : bool
+        For a page in HTML: in the letters and colours of what is around it, light or dark. Otherwise black on white.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def draw_model(model: Sequential) -> str:
     >>> draw_model(model)[:38]
     '<svg xmlns="http://www.w3.org/2000/svg'
     """
-    return svg(model_scene(model))
+    return svg(model_scene(model), inline)
 
 
 def tikz_model(model: Sequential) -> str:
@@ -72,11 +74,14 @@ def save_model_picture(model: Sequential, path: str | FilePath) -> None:
 
     Raises
     ------
+    ConfigError
+        If the name has another ending than .svg.
     FileError
         If it cannot be written.
     """
+    path = picture_path(path, ".svg", "save_model_picture")
     picture = draw_model(model).encode()
-    replace_file(FilePath(path), lambda file: file.write(picture))
+    replace_file(path, lambda file: file.write(picture))
 
 
 def model_scene(model: Sequential) -> Scene:

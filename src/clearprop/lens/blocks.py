@@ -41,9 +41,9 @@ from clearprop.layers import (
     Residual,
     TimeDistributed,
 )
-from clearprop.lens.graph_labels import width_of
-from clearprop.lens.graph_shapes import Label, Path, Point, Scene
-from clearprop.lens.graph_shapes import Shape as Outline
+from clearprop.lens.graph.labels import width_of
+from clearprop.lens.graph.shapes import Label, Path, Point, Scene
+from clearprop.lens.graph.shapes import Shape as Outline
 from clearprop.lens.tiles import size_text
 
 TITLE, SMALL = 13.5, 11.5  # sizes of letters, in pixels

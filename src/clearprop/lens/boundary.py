@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clearprop.arrays import Array, check_shape, shape_text
-from clearprop.errors import ConfigError, DataError, ShapeError
-from clearprop.lens.states import as_batch
+from clearprop.arrays import Array, shape_text
+from clearprop.errors import ConfigError, ShapeError
+from clearprop.lens.states import as_batch, as_labels
 from clearprop.lens.style import INK, class_look, legend_above, plain, say
 from clearprop.model import Sequential
 from clearprop.names import check_count
@@ -60,14 +60,8 @@ def plot_boundary(
             "For images take plot_embedding."
         )
     a, b = _features(features, model.input_shape[0], who)
-    x, y = as_batch(model, x, who), np.asarray(y)
-    check_shape(
-        who, "y", y.shape, (len(x),), "One label for each row of x; of one-hot rows, y.argmax(axis=1)."
-    )
-    if y.dtype.kind not in "biu":
-        raise DataError(
-            f"{who}: expected y to be labels, whole numbers, got {y.dtype}. Numbers have no boundary."
-        )
+    x = as_batch(model, x, who)
+    y = as_labels(y, len(x), who, "Numbers have no boundary.")
     if not len(x):
         return say(ax, "There is no example.")
     K = max(model.output_shape[0], 2)
@@ -77,7 +71,7 @@ def plot_boundary(
         return say(ax, "The network's parameters are not finite: it predicts nothing.")
     edges = [_edges(x[:, f]) for f in (a, b)]
     _shade(ax, *_plane(model, x, (a, b), edges), edges)
-    _draw_examples(ax, x[:, [a, b]], y.astype(int), model.predict(x), class_names)
+    _draw_examples(ax, x[:, [a, b]], y, model.predict(x), class_names)
     names = [str(feature_names[f]) if f < len(feature_names) else f"x{f}" for f in (a, b)]
     ax.set_xlabel(names[0])
     others = model.input_shape[0] - 2

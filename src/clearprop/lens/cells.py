@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clearprop.arrays import Array, check_shape
+from clearprop.errors import ConfigError
 from clearprop.lens.style import INK, LOOKS, bare, say
 from clearprop.lens.tiles import show, tile
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 MOST_CLASSES = 25  # of which the numbers can still be read
 MOST_FEATURES = 8  # columns of a table
+MOST_LABELS = 6  # of one example, written out
 IN_A_ROW = 6  # images
 CELL = 0.52  # inches, a cell of the confusion matrix
 
@@ -29,7 +31,12 @@ def plot_confusion(ax: "Axes", confusion: Array, class_names: Sequence[str] = ()
     confusion : array of shape (K, K)
         As `confusion_matrix` gives it. Above 25 classes only the shades are drawn.
     class_names : sequence of str, optional
-        By default the labels 0 to K − 1.
+        One for each class; by default the labels 0 to K − 1.
+
+    Raises
+    ------
+    ShapeError, ConfigError
+        If the matrix is not square, or has another number of classes than names.
 
     Examples
     --------
@@ -42,6 +49,11 @@ def plot_confusion(ax: "Axes", confusion: Array, class_names: Sequence[str] = ()
     K = len(confusion)
     check_shape("plot_confusion", "confusion", confusion.shape, (K, K))
     names = _names(class_names, K)
+    if len(names) != K:
+        raise ConfigError(
+            f"plot_confusion: expected {K} class_names, one for each row of the matrix, got {len(names)}. "
+            "Name every class, or none."
+        )
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="equal")
     upright = max(len(name) for name in names) > 6 and K > 3
@@ -62,7 +74,7 @@ def plot_confusion(ax: "Axes", confusion: Array, class_names: Sequence[str] = ()
             color = "white" if shares[i, j] > 0.55 else INK
             ax.text(j, i - 0.04, f"{confusion[i, j]:,}", ha="center", va="bottom", color=color, fontsize=size)
             ax.text(
-                j, i + 0.06, _percent(shares[i, j]), ha="center", va="top", color=color, fontsize=0.82 * size
+                j, i + 0.06, percent(shares[i, j]), ha="center", va="top", color=color, fontsize=0.82 * size
             )
     return ax
 
@@ -93,10 +105,10 @@ def plot_worst(
         `worst_size` says how large it wants to be.
     x : array of shape (N, H, W, 1), (N, H, W, 3) or (N, D)
         The examples to show, in their order. Pixels may have any range. Of a table's features the first 8 are shown.
-    y_true, y_pred : arrays of shape (N,) or (N, M)
-        Labels, or numbers.
+    y_true, y_pred : arrays of shape (N, …)
+        Labels, or numbers. Of more than 6 an example only how many are wrong, or by how much, is said.
     probability : array of shape (N,), optional
-        The predicted class's own.
+        Of what was predicted.
     class_names, feature_names : sequences of str, optional
         By default the labels, and x0, x1, …
     rows : array of shape (N,), optional
@@ -106,12 +118,15 @@ def plot_worst(
     """
     if not len(x):
         return say(ax, "There is no example.")
-    true, pred = ([_label(value, class_names) for value in y] for y in (y_true, y_pred))
+    true, pred = words_of(y_true, y_pred, class_names)
     colors = [INK] * len(x)
-    if np.issubdtype(y_pred.dtype, np.integer):  # wrong labels stand out
-        colors = [INK if t == p else LOOKS["validation"].color for t, p in zip(true, pred, strict=True)]
-    sure = [""] * len(x) if probability is None else [_percent(float(p)) for p in probability]
+    if y_pred.dtype.kind in "biu":  # wrong labels stand out
+        right = (y_true == y_pred).reshape(len(x), -1).all(axis=1)
+        colors = [INK if good else LOOKS["validation"].color for good in right]
+    sure = [""] * len(x) if probability is None else [percent(float(p)) for p in probability]
     if x.ndim == 4:
+        if y_true.size <= MOST_LABELS * len(x):  # else they are no labels, but how many there are
+            true, pred = [f"is {t}" for t in true], [f"said {p}" for p in pred]
         return _draw_images(ax, pixels(x), true, pred, sure, colors, min(len(x), columns))
     return _draw_table(ax, *_table(x, true, pred, sure, feature_names, rows), colors)
 
@@ -145,8 +160,8 @@ def _draw_images(
     gap, below = max(1, round(0.12 * W)), round(0.36 * H)
     tiles = tile(images, columns, gap, below, ground=1.0)
     for (top, left), t, p, probability, color in zip(tiles.corners, true, pred, sure, colors, strict=True):
-        said = f"said {p}" + (f", {probability}" if probability else "")
-        for line, (words, ink) in enumerate([(f"is {t}", INK), (said, color)]):
+        said = p + (f", {probability}" if probability else "")
+        for line, (words, ink) in enumerate([(t, INK), (said, color)]):
             y = top + (1.02 + 0.135 * line) * H
             ax.text(left, y, words, ha="left", va="top", fontsize=8.5, color=ink)
     return show(ax, tiles.mosaic, cmap="gray", vmin=0, vmax=1)
@@ -181,19 +196,21 @@ def _table(
     rows: Array | None,
 ) -> tuple[list[str], list[list[str]]]:
     """The head, and each example's words."""
-    flat = x.reshape(len(x), -1)
-    head = _feature_names(feature_names, flat.shape[1])[:MOST_FEATURES]
-    more = flat.shape[1] - len(head)
-    body = [list(row) for row in zip(*(_aligned(flat[:, d]) for d in range(len(head))), strict=True)]
-    columns: list[tuple[str, list[str]]] = [(f"and {more} more", ["…"] * len(x))] if more else []
+    columns = [("row", [str(int(r)) for r in rows])] if rows is not None else []
+    columns += feature_columns(x, feature_names)
     columns += [("true", true), ("predicted", pred)]
     if any(sure):
         columns.append(("probability", sure))
-    head += [name for name, _ in columns]
-    body = [[*row, *(words[n] for _, words in columns)] for n, row in enumerate(body)]
-    if rows is not None:
-        head, body = ["row", *head], [[str(int(r)), *row] for r, row in zip(rows, body, strict=True)]
-    return head, body
+    return [head for head, _ in columns], [[words[n] for _, words in columns] for n in range(len(x))]
+
+
+def feature_columns(x: Array, feature_names: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """The first features of examples, each with its name and its numbers in words, and how many more there are."""
+    flat = x.reshape(len(x), -1)
+    heads = _feature_names(feature_names, flat.shape[1])[:MOST_FEATURES]
+    columns = [(head, _aligned(flat[:, d])) for d, head in enumerate(heads)]
+    more = flat.shape[1] - len(heads)
+    return [*columns, (f"and {more} more", ["…"] * len(x))] if more else columns
 
 
 def _aligned(values: Array) -> list[str]:
@@ -215,11 +232,31 @@ def pixels(x: Array) -> Array:
     return scaled
 
 
+def words_of(y_true: Array, y_pred: Array, class_names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What examples are, and what was predicted; of many labels an example only how many are wrong.
+
+    >>> words_of(np.array([[0, 1], [1, 1]]), np.array([[0, 1], [0, 1]]), ["no", "yes"])
+    (['no, yes', 'yes, yes'], ['no, yes', 'no, yes'])
+    >>> words_of(np.zeros((1, 9), int), np.eye(9, dtype=int)[:1], [])
+    (['9 labels'], ['1 wrong'])
+    """
+    N = len(y_true)
+    true, pred = y_true.reshape(N, -1), y_pred.reshape(N, -1)
+    if (size := true.shape[1]) <= MOST_LABELS:
+        words = [[", ".join(_label(v, class_names) for v in row) for row in y] for y in (true, pred)]
+        return words[0], words[1]
+    if y_true.dtype.kind in "biu":
+        return [f"{size:,} labels"] * N, [f"{wrong:,} wrong" for wrong in (true != pred).sum(axis=1)]
+    off = np.abs(true.astype(np.float64) - pred).mean(axis=1)
+    return [f"{size:,} numbers"] * N, [f"off by {value:.2g}" for value in off]
+
+
 def _label(value: Any, class_names: Sequence[str]) -> str:
-    if np.ndim(value):
-        return ", ".join(_label(v, ()) for v in value)
-    if np.issubdtype(np.asarray(value).dtype, np.integer):
-        return str(class_names[value]) if 0 <= value < len(class_names) else str(int(value))
+    if isinstance(value, np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, np.integer):
+        k = int(value)
+        return str(class_names[k]) if 0 <= k < len(class_names) else str(k)
     return f"{float(value):.4g}"
 
 
@@ -231,7 +268,7 @@ def _feature_names(given: Sequence[str], count: int) -> list[str]:
     return [str(name) for name in given] or [f"x{d}" for d in range(count)]
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     """A share in as few letters as tell it: 97 %, 0.4 %, < 0.1 %."""
     if 0 < share < 0.001:
         return "<0.1 %"

@@ -8,7 +8,7 @@ import numpy as np
 
 from clearprop.arrays import Array
 from clearprop.history import History
-from clearprop.lens.style import INK, Look, class_look, legend_above, look, plain, say
+from clearprop.lens.style import INK, OTHERS, Look, class_look, legend_above, look, plain, say
 from clearprop.metrics import r2_score
 
 if TYPE_CHECKING:
@@ -133,23 +133,29 @@ def plot_predicted(ax: "Axes", y_true: Array, y_pred: Array) -> "Axes":
     Parameters
     ----------
     ax : matplotlib Axes
-    y_true, y_pred : arrays of shape (N,) or (N, M)
-        Of more than 5,000 rows, 5,000 that are evenly spaced are drawn.
+    y_true, y_pred : arrays of shape (N, …)
+        Of more than 5,000 rows, 5,000 that are evenly spaced are drawn. More than 4 outputs have one look together.
     """
     if not len(y_true):
         return say(ax, "There is no example.")
-    rows = np.linspace(0, len(y_true) - 1, min(len(y_true), MOST_POINTS)).astype(int)
-    true, pred = (np.reshape(y, (len(y), -1))[rows] for y in (y_true, y_pred))
+    true, pred = (np.reshape(y, (len(y), -1)) for y in (y_true, y_pred))
+    counted = f"{len(true):,} examples"
+    r2 = r2_score(true, pred) if len(true) > 1 else None
+    score = "" if r2 is None else f", R² {r2:.3f}" if r2 > -100 else f", R² {r2:.3g}"
+    if true.shape[1] > len(OTHERS):
+        counted += f", all {true.shape[1]:,} outputs"
+        true, pred = true.reshape(-1, 1), pred.reshape(-1, 1)
+    rows = np.linspace(0, len(true) - 1, min(len(true), MOST_POINTS)).astype(int)
+    true, pred = true[rows], pred[rows]
     names = [f"output {m}" for m in range(true.shape[1])] if true.shape[1] > 1 else ["train"]
     ends = [min(true.min(), pred.min()), max(true.max(), pred.max())]
     ax.plot(ends, ends, color=INK, linewidth=1, label="predicted = true")
     for m, (name, style) in enumerate(_looks(names).items()):
-        label = name if len(names) > 1 else f"{len(y_true):,} examples"
+        label = name if len(names) > 1 else counted
         ax.plot(
             true[:, m], pred[:, m], style.marker, color=style.color, markersize=4, alpha=0.6, markeredgewidth=0,
             label=label,
         )  # fmt: skip
-    score = f", R² {r2_score(y_true, y_pred):.3f}" if len(y_true) > 1 else ""
     ax.set_xlabel("true")
     ax.set_ylabel(f"predicted{score}")
     legend_above(ax)

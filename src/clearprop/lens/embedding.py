@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from clearprop.arrays import Array, check_shape
+from clearprop.arrays import Array
 from clearprop.errors import DataError
-from clearprop.lens.states import as_batch, layer_number, layer_output
+from clearprop.lens.states import as_batch, as_labels, layer_number, layer_output
 from clearprop.lens.style import INK, class_look, legend_above, plain, say
 from clearprop.model import Sequential
 from clearprop.names import check_count
@@ -91,17 +91,13 @@ def plot_embedding(
         If x or y does not fit, or there is no such layer.
     """
     who = "plot_embedding"
-    x, y = as_batch(model, x, who), np.asarray(y)
-    check_shape(
-        who, "y", y.shape, (len(x),), "One label for each row of x; of one-hot rows, y.argmax(axis=1)."
-    )
-    if y.dtype.kind not in "biu":
-        raise DataError(
-            f"{who}: expected y to be labels, whole numbers, got {y.dtype}. Labels colour the points."
-        )
+    x = as_batch(model, x, who)
+    y = as_labels(y, len(x), who, "Labels colour the points.")
     number = _last_hidden(model) if layer is None else layer_number(model, layer, who)
+    if not len(x):
+        return say(ax, "There is no example.")
     rows = np.linspace(0, len(x) - 1, min(len(x), MOST_POINTS)).astype(int)
-    x, y = x[rows], y[rows].astype(int)
+    x, y = x[rows], y[rows]
     states = (layer_output(model, x, number) if number >= 0 else x).reshape(len(x), -1).astype(np.float64)
     where = f"layer {number}, {model.layers[number]}" if number >= 0 else "the network's input"
     if min(states.shape) < 2 or not np.isfinite(states).all():

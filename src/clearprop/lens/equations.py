@@ -47,8 +47,7 @@ def layer_equations(layer: Layer, training: bool = True) -> Equations:
     ('y = x w + b',)
     """
     if isinstance(layer, Activation):
-        found = ACTIVATION_EQUATIONS[layer.name]
-        alpha = layer.alpha if layer.alpha is not None else {"leaky_relu": 0.01, "elu": 1.0}.get(layer.name)
+        found, alpha = ACTIVATION_EQUATIONS[layer.name], alpha_of(layer)
         return found if alpha is None else found._replace(where=rf"$\alpha$ is {alpha:g}.")
     if isinstance(layer, _AT_RANDOM) and not training:
         return _UNCHANGED
@@ -56,7 +55,7 @@ def layer_equations(layer: Layer, training: bool = True) -> Equations:
     if isinstance(layer, BatchNorm) and not training:
         return LAYER_EQUATIONS["BatchNorm, prediction"]
     if isinstance(layer, GRU) and layer.reset == "before":
-        return LAYER_EQUATIONS["GRU, before"]
+        name = "GRU, before"
     found = LAYER_EQUATIONS[name]
     where = found.where
     for setting in ("stride", "dilation"):
@@ -64,7 +63,22 @@ def layer_equations(layer: Layer, training: bool = True) -> Equations:
         where = where.replace(
             f"{{{setting}}}", " × ".join(map(str, sizes[:1] if len(set(sizes)) == 1 else sizes))
         )
-    return found._replace(where=f"f is {layer.activation}. {where}" if isinstance(layer, Elman) else where)
+    if name.startswith("Conv") and (groups := getattr(layer, "groups", 1)) > 1:
+        inner, outer = ("f", "channel c") if name == "ConvTranspose2D" else ("c", "filter f")
+        where += f" There are {groups} groups; {inner} counts within the group of {outer}."
+    back = found.back
+    if truncate := getattr(layer, "truncate", None):
+        back += (
+            f" It is cut: from the end, after every {truncate} steps, no gradient goes on to the step before."
+        )
+    return found._replace(
+        where=f"f is {layer.activation}. {where}" if isinstance(layer, Elman) else where, back=back
+    )
+
+
+def alpha_of(layer: Activation) -> float | None:
+    """The α of an activation that has one."""
+    return layer.alpha if layer.alpha is not None else {"leaky_relu": 0.01, "elu": 1.0}.get(layer.name)
 
 
 LOSS_EQUATIONS: dict[str, LossEquations] = {
@@ -88,9 +102,9 @@ LOSS_EQUATIONS: dict[str, LossEquations] = {
     ),
     "hinge": LossEquations(
         (r"\ell_n = \sum_{k \ne y} \max(0, s_{nk} - s_{ny} + 1)",),
-        (r"ds_{nk} = [s_{nk} - s_{ny} + 1 > 0] \quad ds_{ny} = -\sum_{k \ne y} ds_{nk}",),
+        (r"ds_{nk} = [s_{nk} - s_{ny} + 1 > 0]", r"ds_{ny} = -\sum_{k \ne y} ds_{nk}"),
         "hinge",
-        "y is the label.",
+        "y is the label, and k any other class.",
     ),
     "squared_error": LossEquations(
         (r"\ell_n = \sum_m (s_{nm} - t_{nm})^2",), (r"ds = 2 (s - t)",), "squared_error", "t are the targets."

@@ -83,6 +83,10 @@ _NORM_BACK = (
 _PRODUCTS_BACK = (r"dw = \sum_t x_t^\top dz_t", r"du = \sum_t h_{t-1}^\top dz_t", r"db = \sum_{t,n} dz_{t,n}")
 _FIRST = "of equal ones to the first, row by row"
 _RECURRENT = "The state before the first step is 0."
+_TIME = (
+    "The way back goes from the last step, to which nothing comes from later ones, to the first; "
+    "dw, du and db add up all steps."
+)
 
 LAYER_EQUATIONS: dict[str, Equations] = {
     "Dense": Equations(
@@ -236,6 +240,7 @@ LAYER_EQUATIONS: dict[str, Equations] = {
         ),
         "elman",
         _RECURRENT,
+        _TIME,
     ),
     "LSTM": Equations(
         (
@@ -255,6 +260,7 @@ LAYER_EQUATIONS: dict[str, Equations] = {
         ),
         "lstm",
         _RECURRENT,
+        _TIME,
     ),
     "GRU": Equations(
         (
@@ -275,6 +281,7 @@ LAYER_EQUATIONS: dict[str, Equations] = {
         ),
         "gru",
         _RECURRENT,
+        _TIME,
     ),
     "GRU, before": Equations(
         (
@@ -294,6 +301,7 @@ LAYER_EQUATIONS: dict[str, Equations] = {
         ),
         "gru",
         _RECURRENT,
+        _TIME,
     ),
     "Residual": Equations(
         ("y = f(x) + g(x)",),

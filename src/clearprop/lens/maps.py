@@ -108,7 +108,7 @@ def saliency(model: Sequential, x: Any, labels: Any = None) -> Array:
     model : Sequential
         Whose scores are (N, K).
     x : array of shape (N, *input_shape), or one example
-    labels : array of shape (N,), optional
+    labels : array of shape (N,), or a number for one example, optional
         The classes whose scores are asked for; by default each example's own highest one.
 
     Returns
@@ -138,7 +138,7 @@ def saliency(model: Sequential, x: Any, labels: Any = None) -> Array:
     x = as_batch(model, x, who)
     twin = model.replica(np.empty_like(model.grads))  # so that the model's own gradients stay
     scores, caches = twin.forward(x)
-    chosen = scores.argmax(axis=1) if labels is None else np.asarray(labels)
+    chosen = scores.argmax(axis=1) if labels is None else np.atleast_1d(labels)
     check_shape(who, "labels", chosen.shape, (len(x),), "One class for each example.")
     K = scores.shape[1]
     if chosen.dtype.kind not in "iu" or (len(x) and not (chosen.min() >= 0 and chosen.max() < K)):
@@ -162,7 +162,7 @@ def plot_saliency(
     model : Sequential
     x : array of shape (N, H, W, C), or one image
         The first 8 are drawn. Rows of (N, H·W·C) are not images: build the network with Flatten() in front.
-    labels : array of shape (N,), optional
+    labels : array of shape (N,), or a number for one image, optional
         The classes whose scores are asked for; by default the predicted ones.
     class_names : sequence of str, optional
         By default the labels.
@@ -176,7 +176,7 @@ def plot_saliency(
     x = as_batch(model, x, "plot_saliency")[:MOST_IMAGES]
     if not len(x):
         return say(ax, "There is no image.")
-    chosen = model.scores(x).argmax(axis=1) if labels is None else np.asarray(labels)[:MOST_IMAGES]
+    chosen = model.scores(x).argmax(axis=1) if labels is None else np.atleast_1d(labels)[:MOST_IMAGES]
     strength = saliency(model, x, chosen).max(axis=3).astype(np.float64)
     if not np.isfinite(strength).all():
         return say(ax, "The scores' derivatives are not finite.")

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from clearprop.arrays import Shape, ShapePattern, differing, fits, pictured, shape_text
+from clearprop.arrays import Shape, ShapePattern, fits, shape_text
 from clearprop.errors import ShapeError
+from clearprop.layers.remedies import MOST_AXES
+from clearprop.messages.shapes import differing, pictured
 
 Letters = dict[str, int]
 
@@ -159,7 +161,7 @@ def _remedy(
         shape = shapes[other]
         n = len(shape)
         usual = [(2, 3, 1, 0), (0, 2, 3, 1)] if n == 4 else []  # PyTorch's layouts of weights and of images
-        for axes in (*usual, *permutations(range(n))):
+        for axes in (*usual, *(permutations(range(n)) if n <= MOST_AXES else ())):
             if axes != tuple(range(n)) and works((other, tuple(shape[axis] for axis in axes))):
                 return f"Pass {other}.T." if n == 2 else f"Pass {other}.transpose{shape_text(axes)}."
         if n > 1 and works((other, (prod(shape),))):

@@ -39,10 +39,14 @@ class Predicted(NamedTuple):
     """A set of examples, and what a network makes of them. `_replace(x=…)` shows them as they were measured."""
 
     x: Array  # (N, ...): what the pictures show
-    y_true: Array  # (N,) labels, or (N,) or (N, M) numbers
+    y_true: (
+        Array  # (N,) labels, (N, …) a label at each place, (N, M) yes or no of each output, or (N, …) numbers
+    )
     y_pred: Array  # same shape
     losses: Array  # (N,)
-    probability: Array | None = None  # (N,): the predicted class's own, where the network has one
+    probability: Array | None = (
+        None  # (N,): of what was predicted; None for numbers, and for labels at places
+    )
 
 
 def predict_set(model: Sequential, x: Any, y: Any, loss: "str | Mapping[str, Any] | Loss") -> Predicted:
@@ -53,7 +57,7 @@ def predict_set(model: Sequential, x: Any, y: Any, loss: "str | Mapping[str, Any
     model : Sequential
     x : array of shape (N, *input_shape)
     y : array
-        Labels (N,) or targets, as the loss wants them.
+        Labels (N,), labels at each place (N, …) or targets, as the loss wants them.
     loss : str, mapping or Loss
 
     Raises
@@ -74,16 +78,18 @@ def predict_set(model: Sequential, x: Any, y: Any, loss: "str | Mapping[str, Any
     scores = model.scores(x)
     losses = loss(scores, targets)[0]
     pred = predict_from(loss.link, scores)
+    bits = pred.dtype == np.bool_  # each output is a yes or no of its own
     probability = None
-    if loss.link in ("softmax", "sigmoid", "probs"):
+    if loss.link in ("softmax", "sigmoid", "probs") and scores.ndim == 2:
         probs = probabilities_from(loss.link, scores)
-        bits = pred.dtype == np.bool_  # each output is a yes or no of its own
         probability = np.maximum(probs, 1 - probs).prod(axis=1) if bits else probs.max(axis=1)
     true = targets
-    if pred.dtype == np.bool_:
-        true, pred = (targets.reshape(pred.shape) > 0.5).astype(np.intp), pred.astype(np.intp)
-    elif pred.ndim == 1 and targets.ndim == 2:
-        true = targets.argmax(axis=1)
+    if bits:
+        true = targets.reshape(pred.shape) > 0.5
+        if pred.shape[-1] == 1:  # a label, of two classes
+            true, pred = true.astype(np.intp), pred.astype(np.intp)
+    elif loss.metric == "accuracy" and targets.ndim == scores.ndim:  # rows of probabilities
+        true = targets.argmax(axis=-1)
     return Predicted(x, _column(true), _column(pred), losses, probability)
 
 
@@ -94,7 +100,8 @@ def worst_examples(losses: Array, y_true: Array, y_pred: Array, k: int) -> Array
     ----------
     losses : array of shape (N,)
         NaN counts as the largest.
-    y_true, y_pred : arrays of shape (N,) or (N, M)
+    y_true, y_pred : arrays of shape (N, …)
+        Of several labels or numbers an example all have to be right.
     k : int
 
     Returns
@@ -247,16 +254,19 @@ def _scatter(predicted: Predicted) -> "Axes":
     return plot_predicted(new_axes(5.2, 5.4), predicted.y_true, predicted.y_pred)
 
 
-def _confusion(predicted: Predicted, class_names: Sequence[str]) -> "Axes":
+def confusion_of(predicted: Predicted, class_names: Sequence[str] = ()) -> tuple[Array, list[str]]:
+    """The confusion matrix (K, K) of a set's labels, all places and outputs together, and its classes' names."""
     true, pred = predicted.y_true.ravel(), predicted.y_pred.ravel()
-    K = max(int(true.max()), int(pred.max())) + 1
-    if predicted.y_true.ndim == 1:
-        K = max(K, len(class_names))
-    else:  # several yes or no at once: all of them together
-        class_names = ("no", "yes")
-        K = 2
-    names = [*class_names, *(str(k) for k in range(len(class_names), K))] if class_names else []
-    return plot_confusion(new_axes(*confusion_size(K, names)), confusion_matrix(true, pred, K), names)
+    if true.dtype == np.bool_:
+        class_names, true, pred = ("no", "yes"), true.astype(np.intp), pred.astype(np.intp)
+    K = max(int(true.max()) + 1, int(pred.max()) + 1, len(class_names))
+    names = [*map(str, class_names), *(str(k) for k in range(len(class_names), K))]
+    return confusion_matrix(true, pred, K), names
+
+
+def _confusion(predicted: Predicted, class_names: Sequence[str]) -> "Axes":
+    counts, names = confusion_of(predicted, class_names)
+    return plot_confusion(new_axes(*confusion_size(len(counts), names)), counts, names)
 
 
 def _worst(
@@ -278,5 +288,5 @@ def _save(ax: "Axes", path: Path, title: str) -> None:
 
 
 def _column(y: Array) -> Array:
-    """(N,) for (N, 1)."""
-    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    """(N, …) for (N, …, 1)."""
+    return y[..., 0] if y.ndim > 1 and y.shape[-1] == 1 else y

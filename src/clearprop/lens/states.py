@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from clearprop.arrays import Array, check_finite
+from clearprop.arrays import Array, check_finite, check_shape
 from clearprop.batches import epoch_rows
 from clearprop.errors import ConfigError, DataError
 from clearprop.model import ROWS_AT_ONCE, Sequential
@@ -23,6 +23,26 @@ def as_batch(model: Sequential, x: Any, who: str) -> Array:
     check_finite(who, "x", x)
     cast: Array = x.astype(model.dtype, copy=False)
     return cast
+
+
+def as_labels(y: Any, n: int, who: str, remedy: str) -> Array:
+    """y as whole numbers (N,), in the forms in which training takes labels: (N,) or (N, 1), whole floats, too."""
+    y = np.asarray(y)
+    if y.shape == (n, 1):
+        y = y[:, 0]
+    check_shape(who, "y", y.shape, (n,), "One label for each row of x; of one-hot rows, y.argmax(axis=1).")
+    if y.dtype.kind not in "biuf" or not (np.isfinite(y) & (y == np.round(y))).all():
+        raise DataError(f"{who}: expected y to be labels, whole numbers, got {_first_odd(y)}. {remedy}")
+    labels: Array = y.astype(np.intp)
+    return labels
+
+
+def _first_odd(y: Array) -> str:
+    """The first that is no label, or what kind all of them are."""
+    if y.dtype.kind != "f":
+        return str(y.dtype)
+    row = int(np.argmax(~np.isfinite(y) | (y != np.round(y))))
+    return f"{y[row]} in row {row}"
 
 
 def layer_number(model: Sequential, layer: int, who: str) -> int:

@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from clearprop.arrays import Array
+from clearprop.arrays import Array, check_shape
 from clearprop.callbacks import Callback
 from clearprop.errors import DataError
 from clearprop.files import make_folder, replace_file
 from clearprop.loop import Training
+from clearprop.messages.states import read_as_state
+from clearprop.model import Sequential
+from clearprop.optimizer import Optimizer
+from clearprop.tensors import open_tensors, strict_json
 
 _PATTERN = "step-*.safetensors"
 
@@ -35,24 +39,46 @@ def load_state(path: Path) -> dict[str, Any]:
     DataError
         If the file is damaged.
     """
-    from safetensors import SafetensorError, safe_open
-
+    remedy = "Remove it to resume from the one before."
+    file = open_tensors(path, "checkpoint", remedy)
     try:
-        with safe_open(path, framework="np") as file:
-            plain = json.loads((file.metadata() or {})["state"])
-            state = _with_arrays(plain, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        plain = strict_json(file.told["state"], numbers_only=False)
+        state = _with_arrays(plain, file.read_all())
         if not isinstance(state, dict):
             raise KeyError("state")
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
-        raise DataError(
-            f"{path}: not a whole checkpoint ({error}). Remove it to resume from the one before."
-        ) from None
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not a whole checkpoint ({error}). {remedy}") from None
     return dict(state)
 
 
 def latest(folder: Path) -> Path | None:
     """The newest checkpoint in a folder."""
     return max(folder.glob(_PATTERN), default=None)
+
+
+def restore_step(state: Mapping[str, Any], model: Sequential, optimizer: Optimizer) -> None:
+    """Bring a network and an optimizer to where the next step of a checkpoint's run begins.
+
+    Raises
+    ------
+    ShapeError, ConfigError, DataError
+        If the state is another network's or optimizer's.
+    """
+    with read_as_state("checkpoint"):
+        for name in ("params", "buffers"):
+            check_shape(
+                "checkpoint",
+                name,
+                state[name].shape,
+                getattr(model, name).shape,
+                "Take the run's own network.",
+            )
+        optimizer.restore(state["optimizer"])
+        model.params[...], model.buffers[...] = state["params"], state["buffers"]
+        model.rng.bit_generator.state = state["model_rng"]
+        progress = state["progress"]
+        epoch, batch, batches = (int(progress[name]) for name in ("epoch", "batch", "batches"))
+        optimizer.advance(epoch + batch / batches)
 
 
 def callback_states(state: Mapping[str, Any], callbacks: Sequence[Callback]) -> list[dict[str, Any]]:

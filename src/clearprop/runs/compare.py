@@ -7,7 +7,7 @@ from typing import Any
 
 from clearprop.layers.spec import layer_spec
 from clearprop.runs.config import RunConfig
-from clearprop.runs.folder import figure
+from clearprop.runs.figures import figure
 from clearprop.runs.record import PARTS, Record
 
 Settings = dict[str, list[Any]]  # "optimizer.lr" -> [0.1, 0.01], a value for each run

@@ -3,9 +3,17 @@
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from clearprop.errors import ConfigError, FileError
 from clearprop.layers import Layer
@@ -14,12 +22,16 @@ from clearprop.losses import Loss, make_loss
 from clearprop.names import nearest
 from clearprop.optim import make_optimizer
 from clearprop.optimizer import Optimizer
+from clearprop.runs.space import Search, make_search, read_values
 
 
 class Table(BaseModel):
     """A table of the file: every key is known, no value is quietly turned into another kind."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+T = TypeVar("T", bound=Table)
 
 
 class DataTable(Table):
@@ -81,6 +93,51 @@ class CheckpointTable(Table):
     keep: int = Field(default=2, ge=1)
 
 
+def _switch(given: Any) -> Any:
+    if not isinstance(given, bool | str):
+        raise ValueError("expected true, false or a text")
+    return given
+
+
+Switch = Annotated[bool | str, BeforeValidator(_switch)]
+
+
+class TrackingTable(Table):
+    """[tracking]: which other tools are told about a run; see `clearprop.interop.tracking`."""
+
+    tensorboard: Switch = False
+    mlflow: Switch = False
+    experiment: str = "clearprop"
+    every: int = Field(default=1, ge=1)
+    histograms: bool = False
+
+
+def _as_given(given: Any) -> Any:
+    """Values or a range, refused here, under their key; they stay as they stand in the file."""
+    read_values(given)
+    return given
+
+
+class SweepTable(Table):
+    """[sweep]: how settings are searched. Every other key is a setting, with its values or its range."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    __pydantic_extra__: dict[str, Annotated[Any, AfterValidator(_as_given)]]
+
+    sampler: str | dict[str, Any] = "grid"
+    trials: int | None = Field(default=None, ge=1)
+    pruner: str | dict[str, Any] = "none"
+    metric: str | None = None
+    direction: Literal["minimize", "maximize"] | None = None
+    jobs: int = Field(default=1, ge=1)
+    storage: str | None = None
+
+    @property
+    def space(self) -> dict[str, Any]:
+        """The keys that are searched, each with what stands in the file."""
+        return dict(self.__pydantic_extra__ or {})
+
+
 class RunConfig(Table):
     """A whole file.
 
@@ -101,7 +158,8 @@ class RunConfig(Table):
     optimizer: dict[str, Any] = Field(default_factory=lambda: {"name": "sgd", "lr": 0.01})
     training: TrainingTable
     checkpoints: CheckpointTable = Field(default_factory=CheckpointTable)
-    sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+    tracking: TrackingTable | None = None
+    sweep: SweepTable | None = None
 
     def make_layers(self) -> list[Layer]:
         return [layer_from(spec, f"model.layers.{i}") for i, spec in enumerate(self.model.layers)]
@@ -112,6 +170,20 @@ class RunConfig(Table):
     def make_optimizer(self) -> Optimizer:
         return make_optimizer(self.optimizer)
 
+    def make_search(self) -> Search:
+        """What [sweep] asks for.
+
+        Raises
+        ------
+        ConfigError
+            If there is none.
+        """
+        if self.sweep is None:
+            raise ConfigError('expected a table [sweep]. Add one: "optimizer.lr" = [0.1, 0.01]')
+        table = self.sweep
+        others = {key: getattr(table, key) for key in ("jobs", "metric", "direction", "storage")}
+        return make_search(table.space, table.sampler, table.pruner, table.trials, **others)
+
     def anchored(self) -> Self:
         """The same with the data's file by its absolute path, which holds wherever the run is resumed from."""
         if self.data.file is None:
@@ -121,8 +193,7 @@ class RunConfig(Table):
 
     def plain(self) -> dict[str, Any]:
         """The configuration as plain values, as they stand in a file; what is not set is left out."""
-        plain = self.model_dump(exclude_none=True)
-        return plain if self.sweep else {key: value for key, value in plain.items() if key != "sweep"}
+        return self.model_dump(exclude_none=True)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -146,17 +217,24 @@ def make_config(tables: dict[str, Any], who: str, changes: Sequence[str] = ()) -
     """
     for change in changes:
         _apply(tables, change)
-    try:
-        config = RunConfig.model_validate(tables)
-    except ValidationError as error:
-        raise ConfigError("\n".join(f"{who}: {sentence}" for sentence in _sentences(error))) from None
+    config = check_tables(RunConfig, tables, who)
     try:
         config.make_layers()
         config.make_loss()
         config.make_optimizer()
+        if config.sweep is not None:
+            config.make_search()
     except ConfigError as error:
         raise ConfigError(f"{who}: {error}") from None
     return config
+
+
+def check_tables(kind: type[T], tables: dict[str, Any], who: str) -> T:
+    """Tables as a whole file of a kind, or a sentence for each key that is unknown, missing or does not fit."""
+    try:
+        return kind.model_validate(tables)
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{who}: {said}" for said in _sentences(error, kind))) from None
 
 
 def set_key(tables: Any, key: str, value: Any, who: str) -> None:
@@ -200,11 +278,11 @@ def _number_or_text(text: str) -> float | str:
         return text
 
 
-def _sentences(error: ValidationError) -> Iterator[str]:
+def _sentences(error: ValidationError, kind: type[Table]) -> Iterator[str]:
     for item in error.errors():
         path = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
-            known = _known_keys(item["loc"])
+            known = _known_keys(item["loc"], kind)
             near = nearest(str(item["loc"][-1]), known)
             hint = f" Did you mean {near!r}?" if near else ""
             yield f"unknown key {path!r}.{hint} Known here: {', '.join(known)}."
@@ -212,12 +290,13 @@ def _sentences(error: ValidationError) -> Iterator[str]:
             yield f"expected the key {path!r}, which is missing."
         else:
             reason = item["msg"][0].lower() + item["msg"][1:]
-            yield f"{path}: {reason.removeprefix('value error, ')}, got {item['input']!r}."
+            near = nearest(str(item["loc"][-1]), SweepTable.model_fields) if item["loc"][0] == "sweep" else ""
+            hint = f" Did you mean {near!r}?" if near and near != item["loc"][-1] else ""
+            yield f"{path}: {reason.removeprefix('value error, ')}, got {item['input']!r}.{hint}"
 
 
-def _known_keys(path: tuple[int | str, ...]) -> list[str]:
+def _known_keys(path: tuple[int | str, ...], table: Any) -> list[str]:
     """The keys of the table in which the path's last key was not known."""
-    table: Any = RunConfig
     for part in path[:-1]:
         kind = table.model_fields[part].annotation
         table = next(

@@ -1,18 +1,19 @@
 """The doctor for runs and configurations: their network, data and history, put together and diagnosed."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
+from clearprop.errors import DataError
 from clearprop.history import History
 from clearprop.lens.doctor import Diagnosis, Finding, diagnose
 from clearprop.lens.doctor.finding import most_serious_first
 from clearprop.model import Sequential
-from clearprop.runs.checkpoint import latest, load_state
 from clearprop.runs.config import RunConfig
-from clearprop.runs.folder import RunFolder
-from clearprop.runs.log import read_log
 from clearprop.runs.prepare import Prepared, prepare
+from clearprop.runs.record import Record
 from clearprop.runs.run import build
+
+T = TypeVar("T")
 
 
 def diagnose_config(config: RunConfig, name: str) -> Diagnosis:
@@ -28,7 +29,7 @@ def diagnose_config(config: RunConfig, name: str) -> Diagnosis:
     return replace(found, subject=f"{name}, before training: {found.subject}")
 
 
-def diagnose_run(run: RunFolder) -> Diagnosis:
+def diagnose_run(record: Record) -> Diagnosis:
     """A run with its weights and its history; one that diverged as it began.
 
     A run that is not finished is looked at with its newest checkpoint.
@@ -38,32 +39,22 @@ def diagnose_run(run: RunFolder) -> Diagnosis:
     ClearpropError
         If a file of the run is missing or damaged, or its data have changed.
     """
-    config = run.read_config()
-    prepared = prepare(config.data, config.seed)
-    run.check_data(prepared.preprocessing)
-    summary = run.read_summary() if run.summary.is_file() else {}
-    if summary.get("status") == "diverged":
+    config, prepared = record.config, _there(record.data)
+    if record.status == "diverged":
         found = _diagnose(config, prepared, build(config, prepared), None)
-        findings = most_serious_first([_diverged(str(summary.get("reason", ""))), *found.findings])
+        findings = most_serious_first([_diverged(str(record.summary.get("reason", ""))), *found.findings])
         found = replace(found, findings=findings, subject=f"as it began: {found.subject}")
     else:
-        model, history = _as_it_stands(run, config, prepared)
-        found = _diagnose(config, prepared, model, history)
-    return replace(found, subject=f"{run.path}, {found.subject}")
+        network = _there(record.network)
+        found = _diagnose(config, prepared, network.model, record.history if network.trained else None)
+    return replace(found, subject=f"{record.folder.path}, {found.subject}")
 
 
-def _as_it_stands(run: RunFolder, config: RunConfig, prepared: Prepared) -> tuple[Sequential, History | None]:
-    """The network of a finished run, or that of its newest checkpoint, and the history so far."""
-    newest = None if run.weights.is_file() else latest(run.checkpoints)
-    if run.weights.is_file():
-        model = run.load_model()
-    else:
-        model = build(config, prepared)
-        if newest is None:
-            return model, None
-        state = load_state(newest)
-        model.params, model.buffers[...] = state["params"], state["buffers"]
-    return model, read_log(run.metrics, config.make_loss().metric)
+def _there(read: T | str) -> T:
+    """What a record has read; its sentence, where it could not."""
+    if isinstance(read, str):
+        raise DataError(read)
+    return read
 
 
 def _diagnose(config: RunConfig, prepared: Prepared, model: Sequential, history: History | None) -> Diagnosis:
@@ -78,8 +69,12 @@ def _diagnose(config: RunConfig, prepared: Prepared, model: Sequential, history:
         history=history,
         batch_size=training.batch_size,
         epochs=training.epochs,
+        l1=training.l1,
+        l2=training.l2,
         clip_norm=training.clip_norm,
         clip_value=training.clip_value,
+        shuffle=training.shuffle,
+        drop_last=training.drop_last,
         seed=config.seed,
     )
 

@@ -61,10 +61,11 @@ class RunFolder:
         return quote(self.name if self.path.parent == EXPERIMENTS else str(self.path))
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, shared: bool = False) -> Iterator[None]:
         """Keep other processes from training in the folder; a process that is killed lets go of it, too.
 
-        Where the system or the disk knows no locks, nothing is kept.
+        With `shared` several hold it at once, and keep out who wants it alone. Where the system or the disk knows no
+        locks, nothing is kept.
 
         Raises
         ------
@@ -82,7 +83,8 @@ class RunFolder:
             ) from error
         with file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+                fcntl.flock(file, kind | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise FileError(
                     f"{self.path}: is being trained by another process. Wait for it, or start a run of another name."
@@ -160,6 +162,19 @@ class RunFolder:
             self.path.rmdir()
 
 
+def plain_name(name: str) -> str:
+    """The name, if it is one that does not leave the folder of experiments.
+
+    Raises
+    ------
+    ConfigError
+        If it would.
+    """
+    if not name or name in (".", "..") or any(sign in name for sign in "/\\\0"):
+        raise ConfigError(f"run name: expected a plain name such as iris-2, got {name!r}.")
+    return name
+
+
 def new_folder(experiments: Path, name: str, overwrite: bool = False) -> RunFolder:
     """A new run's folder; where the name is taken it gets a number.
 
@@ -172,8 +187,7 @@ def new_folder(experiments: Path, name: str, overwrite: bool = False) -> RunFold
     FileError
         If the folder cannot be made.
     """
-    if not name or name in (".", "..") or any(sign in name for sign in "/\\\0"):
-        raise ConfigError(f"run name: expected a plain name such as iris-2, got {name!r}.")
+    plain_name(name)
     make_folder(experiments)
     path = experiments / name
     if overwrite and path.is_dir():
@@ -232,16 +246,3 @@ def _read_json(path: Path) -> Any:
         ) from None
     except ValueError as error:
         raise DataError(f"{path}: not valid JSON ({error}). Train again, or restore the file.") from None
-
-
-def figure(value: float | None) -> str:
-    """A number of a summary, in words: null stands for one that was not finite.
-
-    >>> figure(0.96667), figure(15094675.9), figure(0.0000037)
-    ('0.9667', '1.509e+07', '3.7e-06')
-    """
-    if value is None:
-        return "not finite"
-    if 0 < abs(value) < 5e-4:
-        return f"{value:.1e}"
-    return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.4g}"

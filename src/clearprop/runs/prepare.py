@@ -12,6 +12,7 @@ from clearprop.arrays import Array, Shape
 from clearprop.data import ChannelStandardizer, Dataset, MinMax, Pair, Standardizer, load, load_file, split
 from clearprop.data.ondisk import DiskPair, ScaledRows, fit_scaling, is_converted, open_folder
 from clearprop.errors import ConfigError, DataError
+from clearprop.ranks import Ranks
 from clearprop.runs.config import DataTable
 from clearprop.sources import RowSource
 
@@ -111,10 +112,18 @@ class Prepared:
     note: str
 
 
-def prepare(table: DataTable, seed: int) -> Prepared:
+def prepare_together(table: DataTable, seed: int, ranks: Ranks) -> Prepared:
+    """`prepare` on every rank. Rank 0 downloads what is missing, and reads all rows, to scale them and know them."""
+    first = prepare(table, seed) if ranks.rank == 0 else None
+    known = ranks.given(None if first is None else first.preprocessing)
+    return first or prepare(table, seed, known)
+
+
+def prepare(table: DataTable, seed: int, known: Preprocessing | None = None) -> Prepared:
     """Load, cut and scale what [data] names; the seed decides who is held out.
 
     A folder of converted data stays on the disk. There the parts are consecutive: training, validation, test.
+    What is `known` of the same data is not found out again.
 
     Raises
     ------
@@ -124,33 +133,31 @@ def prepare(table: DataTable, seed: int) -> Prepared:
         If the data cannot be read.
     """
     if table.file is not None and is_converted(table.file):
-        return _prepare_on_disk(table, table.file)
+        return _prepare_on_disk(table, table.file, known)
     dataset = load(table.name) if table.name is not None else load_file(str(table.file), table.label)
     raw, note = _cut(dataset, table, seed), dataset.note
-    scaling = None if table.scale == "none" else SCALINGS[table.scale].fit(raw["train"].x)
-    preprocessing = Preprocessing(
-        table.scale,
-        scaling,
-        dataset.class_names,
-        dataset.feature_names,
-        dataset.image_shape,
-        _sha256(raw["train"]),
-    )
+    if (preprocessing := known) is None:
+        scaling = None if table.scale == "none" else SCALINGS[table.scale].fit(raw["train"].x)
+        names = dataset.class_names, dataset.feature_names, dataset.image_shape
+        preprocessing = Preprocessing(table.scale, scaling, *names, _sha256(raw["train"]))
     del dataset  # of held-out rows `raw` has copies, and large sets need the memory
     parts = {name: Pair(preprocessing.apply(part.x), part.y) for name, part in raw.items()}
     return Prepared(parts, raw, preprocessing, note)
 
 
-def _prepare_on_disk(table: DataTable, folder: str) -> Prepared:
+def _prepare_on_disk(table: DataTable, folder: str, known: Preprocessing | None) -> Prepared:
     dataset = open_folder(folder)
     raw = _cut_on_disk(dataset.pair, table)
-    x = raw["train"].x
-    scaling = None if table.scale == "none" else fit_scaling(SCALINGS[table.scale], x)  # type: ignore[type-var]
-    names = dataset.class_names, dataset.feature_names
-    preprocessing = Preprocessing(table.scale, scaling, *names, None, _sha256(raw["train"]))
+    if (preprocessing := known) is None:
+        x = raw["train"].x
+        scaling = None if table.scale == "none" else fit_scaling(SCALINGS[table.scale], x)  # type: ignore[type-var]
+        names = dataset.class_names, dataset.feature_names
+        preprocessing = Preprocessing(table.scale, scaling, *names, None, _sha256(raw["train"]))
     parts = raw
-    if scaling is not None:
-        parts = {name: part._replace(x=ScaledRows(part.x, scaling)) for name, part in raw.items()}
+    if preprocessing.scaling is not None:
+        parts = {
+            name: part._replace(x=ScaledRows(part.x, preprocessing.scaling)) for name, part in raw.items()
+        }
     return Prepared(parts, raw, preprocessing, f"From the folder {folder}.")
 
 

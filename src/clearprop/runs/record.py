@@ -9,6 +9,7 @@ from typing import Any
 from clearprop.errors import ClearpropError, ConfigError
 from clearprop.history import History
 from clearprop.losses import Loss
+from clearprop.messages.states import read_as_state
 from clearprop.model import Sequential
 from clearprop.runs.checkpoint import latest, load_state
 from clearprop.runs.config import RunConfig
@@ -23,10 +24,11 @@ PARTS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Network:
-    """A run's network, and in which state: "after training", say."""
+    """A run's network, in which state ("after training", say), and whether it has taken a step."""
 
     model: Sequential
     state: str
+    trained: bool = True
 
 
 @dataclass
@@ -87,7 +89,10 @@ class Record:
 
     @cached_property
     def network(self) -> Network | str:
-        """The trained network, or that of the last checkpoint, or that before the first step; or a sentence."""
+        """The trained network, or that of the last checkpoint, or that before the first step; or a sentence.
+
+        A run that was finished and is then resumed has weights that are older than its checkpoint.
+        """
         try:
             if self.status == "finished":
                 return Network(self.folder.load_model(), "after training")
@@ -96,10 +101,11 @@ class Record:
             model = build(self.config, self.data)
             model.link = self.loss.link
             if (path := latest(self.folder.checkpoints)) is None:
-                return Network(model, "before the first step")
+                return Network(model, "before the first step", trained=False)
             state = load_state(path)
-            model.params, model.buffers[...] = state["params"], state["buffers"]
-            return Network(model, f"after step {state['progress']['step']:,}")
+            with read_as_state(str(path)):
+                model.params, model.buffers[...] = state["params"], state["buffers"]
+                return Network(model, f"after step {state['progress']['step']:,}")
         except ClearpropError as error:
             return str(error)
 
@@ -128,10 +134,11 @@ def read_runs(experiments: Path, names: Sequence[str]) -> list[Record]:
         folders |= {run.path.resolve(): run for run in runs}
     found_runs = list(folders.values())
     called = [run.name for run in found_runs]
-    return [_read(run, run.name if called.count(run.name) == 1 else str(run.path)) for run in found_runs]
+    return [read_run(run, run.name if called.count(run.name) == 1 else str(run.path)) for run in found_runs]
 
 
-def _read(run: RunFolder, name: str) -> Record:
+def read_run(run: RunFolder, name: str = "") -> Record:
+    """One run; among others it may be called otherwise than its folder."""
     config = run.read_config()
     summary = run.read_summary() if run.summary.is_file() else {}
-    return Record(run, name, config, summary, read_log(run.metrics, config.make_loss().metric))
+    return Record(run, name or run.name, config, summary, read_log(run.metrics, config.make_loss().metric))

@@ -2,13 +2,11 @@
 
 import platform
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
-from operator import attrgetter
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -26,12 +24,15 @@ from clearprop.losses import Loss
 from clearprop.metrics import roc_auc
 from clearprop.model import Sequential
 from clearprop.names import unknown
-from clearprop.runs.checkpoint import Checkpoints, callback_states, latest, load_state
+from clearprop.ranks import ALONE, Ranks
+from clearprop.runs.checkpoint import Checkpoints, callback_states, latest
 from clearprop.runs.config import RunConfig
 from clearprop.runs.folder import RunFolder
+from clearprop.runs.going_on import state_to_go_on
 from clearprop.runs.log import MetricsLog, write_history
 from clearprop.runs.plots import save_plots
-from clearprop.runs.prepare import Prepared, in_memory, prepare
+from clearprop.runs.prepare import Prepared, in_memory, prepare_together
+from clearprop.runs.tracking import make_trackers
 from clearprop.sources import RowSource
 from clearprop.train import fit
 from clearprop.work import choose_work
@@ -47,7 +48,11 @@ class Result:
 
 
 def start(
-    folder: RunFolder, config: RunConfig, callbacks: Sequence[Callback] = (), overwrite: bool = False
+    folder: RunFolder,
+    config: RunConfig,
+    callbacks: Sequence[Callback] = (),
+    overwrite: bool = False,
+    ranks: Ranks = ALONE,
 ) -> Result:
     """Train in a new folder. What can be wrong with data or network is found before the folder is written.
 
@@ -58,23 +63,30 @@ def start(
     callbacks : sequence of Callback
     overwrite : bool
         Whether what lies in the folder is removed first, once nothing can be refused any more.
+    ranks : Ranks
+        Where there are several, all of them train, and rank 0 alone touches the folder.
 
     Raises
     ------
     ClearpropError
         Whatever is wrong, in a sentence; a DivergedError's names the last good checkpoint.
     """
-    with folder.locked():
+    with ranks.together(), _locked(folder, ranks):
         try:
-            prepared = prepare(config.data, config.seed)
-            return _run(folder, config.anchored(), prepared, None, callbacks, overwrite)
+            prepared = prepare_together(config.data, config.seed, ranks)
+            return _run(folder, config.anchored(), prepared, None, callbacks, ranks, overwrite)
         except BaseException:
-            folder.remove_if_empty()
+            if ranks.rank == 0:
+                folder.remove_if_empty()
             raise
 
 
-def resume(folder: RunFolder, config: RunConfig, callbacks: Sequence[Callback] = ()) -> Result:
+def resume(
+    folder: RunFolder, config: RunConfig, callbacks: Sequence[Callback] = (), ranks: Ranks = ALONE
+) -> Result:
     """Continue a run from its newest checkpoint, or from its start if it was stopped before the first.
+
+    It may go on with another number of ranks than before.
 
     Raises
     ------
@@ -85,60 +97,17 @@ def resume(folder: RunFolder, config: RunConfig, callbacks: Sequence[Callback] =
     FileError
         If another process trains it.
     """
-    with folder.locked():
-        old, config = folder.read_config().anchored(), config.anchored()
-        _refuse_another(folder, old, config)
-        path = latest(folder.checkpoints)
-        state = None if path is None else load_state(path)
-        _refuse_finished(folder, old, config, state)
-        if state is not None and config.optimizer != old.optimizer:
-            # the state's rate would win over the new one
-            state["optimizer"]["lr"] = np.array(config.make_optimizer().lr)
-        prepared = prepare(config.data, config.seed)
-        folder.check_data(prepared.preprocessing)
-        return _run(folder, config, prepared, state, callbacks)
+    with ranks.together(), _locked(folder, ranks):
+        config = config.anchored()
+        state = ranks.given(state_to_go_on(folder, config) if ranks.rank == 0 else None)
+        prepared = prepare_together(config.data, config.seed, ranks)
+        if ranks.rank == 0:
+            folder.check_data(prepared.preprocessing)
+        return _run(folder, config, prepared, state, callbacks, ranks)
 
 
-def _refuse_another(folder: RunFolder, old: RunConfig, new: RunConfig) -> None:
-    """The steps so far belong to these settings; the others may change on the way."""
-    for key in (
-        "seed",
-        "data",
-        "model",
-        "loss",
-        "training.batch_size",
-        "training.shuffle",
-        "training.drop_last",
-    ):
-        was, now = attrgetter(key)(old), attrgetter(key)(new)
-        if was != now:
-            raise ConfigError(
-                f"{folder.path}: expected the {key} that the run began with, got another. "
-                f"Start a new run with it: clearprop train {quote(str(folder.config))} --set ..."
-            )
-
-
-def _refuse_finished(
-    folder: RunFolder, old: RunConfig, new: RunConfig, state: Mapping[str, Any] | None
-) -> None:
-    summary = folder.read_summary() if folder.summary.is_file() else {}
-    if summary.get("status") != "finished":
-        return
-    if state is None:
-        raise ConfigError(
-            f"{folder.path}: the run is finished and its checkpoints are gone, so that nothing is left to go on from. "
-            f"Start a new run: clearprop train {quote(str(folder.config))}"
-        )
-    if state["progress"]["epoch"] >= new.training.epochs:
-        raise ConfigError(
-            f"{folder.path}: all {new.training.epochs} epochs are done. To train on, ask for more: "
-            f"clearprop train --resume {folder.handle} --set training.epochs={2 * new.training.epochs}"
-        )
-    if summary.get("stopped") and old.training.early_stopping == new.training.early_stopping:
-        raise ConfigError(
-            f"{folder.path}: the run has ended by {summary['stopped']}. To train on, have more patience: "
-            f"clearprop train --resume {folder.handle} --set training.early_stopping.patience=..."
-        )
+def _locked(folder: RunFolder, ranks: Ranks) -> AbstractContextManager[None]:
+    return folder.locked() if ranks.rank == 0 else nullcontext()
 
 
 def build(config: RunConfig, prepared: Prepared) -> Sequential:
@@ -148,7 +117,7 @@ def build(config: RunConfig, prepared: Prepared) -> Sequential:
 
 
 class _Begin(Callback):
-    """Write what a run starts with, once nothing can be refused any more: the last of the callbacks.
+    """Write what a run starts with, once nothing can be refused any more: after all callbacks but the trackers.
 
     The folder of checkpoints and the log may still be refused; so they come before what tells about the run.
     """
@@ -182,37 +151,53 @@ def _run(
     prepared: Prepared,
     state: dict[str, Any] | None,
     callbacks: Sequence[Callback],
+    ranks: Ranks,
     overwrite: bool = False,
 ) -> Result:
     model, loss = build(config, prepared), config.make_loss()
     _check_monitors(config, prepared, loss)
     _check_targets(prepared, loss)
-    config = _with_threads(config, model, len(prepared.parts["train"].x))
+    config = _with_threads(config, model, len(prepared.parts["train"].x), ranks)
+    writes = ranks.rank == 0
+    trackers = make_trackers(folder, config) if writes else []
     try:
         with closing(MetricsLog(folder.metrics)) as log:
-            kept = _callbacks(folder, config, prepared, log, callbacks, overwrite)
-            history = _fit(config, prepared, model, loss, state, kept)
+            kept = _deciding(config)
+            if writes:
+                kept = [*_callbacks(folder, config, prepared, log, callbacks, overwrite), *trackers]
+            history = _fit(config, prepared, model, loss, state, kept, ranks)
         if history.stopped == INTERRUPTED:
             summary = _facts(config, model, INTERRUPTED) | _progress(history)
-            folder.write_json(folder.summary, summary)
+            if writes:
+                folder.write_json(folder.summary, summary)
             return Result(folder, history, summary)
-        results = measure(model, prepared.parts, loss)
+        results = measure(model, prepared.parts, loss, ranks)
         _check_results(results, model, prepared, loss, len(history.steps["loss"]))
     except DivergedError as error:
-        folder.write_json(folder.summary, {"status": "diverged", "reason": str(error), "seed": config.seed})
-        newest = latest(folder.checkpoints)
+        newest = latest(folder.checkpoints) if writes else None
+        if writes:
+            folder.write_json(
+                folder.summary, {"status": "diverged", "reason": str(error), "seed": config.seed}
+            )
         good = f"The last good checkpoint is {newest}." if newest else "It came before the first checkpoint."
         raise DivergedError(f"{error} {good}") from None
-    model.save(folder.weights)
-    write_history(folder.history, history)
-    save_plots(folder.plots, history, model, prepared, loss, folder.name)
     summary = _facts(config, model, "finished") | _progress(history) | results
-    folder.write_json(folder.summary, summary)  # the last file: a run that is killed before can be resumed
+    if writes:
+        model.save(folder.weights)
+        write_history(folder.history, history)
+        save_plots(folder.plots, history, model, prepared, loss, folder.name)
+        for tracker in trackers:
+            tracker.results(results)
+        folder.write_json(
+            folder.summary, summary
+        )  # the last file: a run that is killed before can be resumed
     return Result(folder, history, summary)
 
 
-def _with_threads(config: RunConfig, model: Sequential, rows: int) -> RunConfig:
-    """The threads are pinned, so that a resumed run adds up in the same order."""
+def _with_threads(config: RunConfig, model: Sequential, rows: int, ranks: Ranks) -> RunConfig:
+    """The threads are pinned, so that a resumed run adds up in the same order; those of several ranks are not."""
+    if ranks.size > 1:
+        return config
     t = config.training
     work = choose_work(model.layers, model.shapes, model.dtype.itemsize, min(t.batch_size, rows))
     chosen: dict[str, Any] = {} if t.workers is not None or t.blas_threads is not None else work._asdict()
@@ -269,12 +254,17 @@ def _callbacks(
     overwrite: bool,
 ) -> list[Callback]:
     """BestWeights comes after Checkpoints: the last checkpoint is of the last step, before the best comes back."""
-    t = config.training
     checkpoints = Checkpoints(folder.checkpoints, config.checkpoints.seconds, config.checkpoints.keep)
+    begin = _Begin(folder, config, prepared, checkpoints, log, overwrite)
+    return [checkpoints, log, *_deciding(config), *callbacks, begin]
+
+
+def _deciding(config: RunConfig) -> list[Callback]:
+    """The callbacks that change what comes out, which every rank has."""
+    t = config.training
     early = [] if t.early_stopping is None else [EarlyStopping(**t.early_stopping.model_dump())]
     best = [] if t.best_weights is None else [BestWeights(t.best_weights)]
-    begin = _Begin(folder, config, prepared, checkpoints, log, overwrite)
-    return [checkpoints, log, *early, *best, *callbacks, begin]
+    return [*early, *best]
 
 
 def _fit(
@@ -284,8 +274,13 @@ def _fit(
     loss: Loss,
     state: dict[str, Any] | None,
     callbacks: Sequence[Callback],
+    ranks: Ranks,
 ) -> History:
     t = config.training
+    workers, blas_threads = t.workers, t.blas_threads
+    if ranks.size > 1:  # what one process had would be too many for several
+        workers = workers and min(workers, ranks.threads)
+        blas_threads = blas_threads and max(1, min(blas_threads, ranks.threads // (workers or 1)))
     return fit(
         model,
         *prepared.parts["train"],
@@ -303,30 +298,43 @@ def _fit(
         drop_last=t.drop_last,
         callbacks=callbacks,
         seed=config.seed,
-        workers=t.workers,
-        blas_threads=t.blas_threads,
+        workers=workers,
+        blas_threads=blas_threads,
         shard_size=t.shard_size,
         resume=None if state is None else state | {"callbacks": callback_states(state, callbacks)},
+        comm=ranks.comm,
     )
 
 
-def measure(model: Sequential, parts: Mapping[str, Pair | DiskPair], loss: Loss) -> dict[str, Any]:
+def measure(
+    model: Sequential, parts: Mapping[str, Pair | DiskPair], loss: Loss, ranks: Ranks = ALONE
+) -> dict[str, Any]:
     """{"train": {"loss": …, "accuracy": …}, …} with the parameters as they are; for two classes also the auc.
 
     Of a training part that stays on the disk there is no auc.
     """
     with np.errstate(all="ignore"):
         results: dict[str, Any] = {
-            name: evaluate(model, part.x, part.y, loss) for name, part in parts.items()
+            name: evaluate(model, part.x, part.y, loss, ranks.comm) for name, part in parts.items()
         }
         for name, (x, y) in parts.items():
             if isinstance(y, RowSource):
                 if name == "train":
                     continue  # all scores would have to be in memory
                 y = y.read(0, len(y))
-            if np.ndim(y) == 1 and set(np.unique(y)) == {0, 1} and loss.metric == "accuracy":
-                results[name]["auc"] = roc_auc(y, model.probabilities(x)[:, -1])
+            two = model.output_shape in ((1,), (2,)) and loss.metric == "accuracy"
+            if two and np.ndim(y) == 1 and set(np.unique(y)) == {0, 1}:
+                results[name]["auc"] = roc_auc(y, _rather_a_one(model, x, loss))
     return results
+
+
+def _rather_a_one(model: Sequential, x: Any, loss: Loss) -> Array:
+    """What is higher for what is rather of class 1: its probability, or how far its margin is ahead."""
+    if loss.link != "argmax":
+        return model.probabilities(x)[:, -1]
+    scores = model.scores(x)
+    ahead: Array = scores[:, 1] - scores[:, 0]
+    return ahead
 
 
 def _facts(config: RunConfig, model: Sequential, status: str) -> dict[str, Any]:

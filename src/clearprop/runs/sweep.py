@@ -1,35 +1,31 @@
-"""A sweep: one run for every combination of the values in [sweep], and a table that compares them."""
+"""A sweep: a run for each trial of [sweep], shared out among processes, and a table that compares them."""
 
-import csv
-import io
-from collections.abc import Callable
-from copy import deepcopy
+import json
+from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import product
-from typing import Any
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-from clearprop.errors import ClearpropError, ConfigError, DivergedError
-from clearprop.files import make_folder, replace_file
-from clearprop.history import INTERRUPTED
-from clearprop.runs.config import RunConfig, make_config, read_toml, set_key
-from clearprop.runs.folder import COMPARISON, RunFolder, figure
+from clearprop.errors import ConfigError, FileError
+from clearprop.runs.config import RunConfig, make_config, read_toml
+from clearprop.runs.folder import RunFolder
+from clearprop.runs.outcomes import Outcome, name_of, outcome_of, run_name
 from clearprop.runs.prepare import Prepared, prepare
-from clearprop.runs.run import build, resume, start
+from clearprop.runs.run import build
+from clearprop.runs.share import Say, Share, own_config
+from clearprop.runs.space import Choice, Grid, Search, check_metric
 
-Choice = dict[str, Any]
+if TYPE_CHECKING:
+    from clearprop.runs.study import Study
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one combination came to: its run, and the run's summary."""
-
-    choice: Choice
-    folder: RunFolder
-    summary: dict[str, Any]
+DATABASE = "sweep.db"  # in the sweep's folder, where no other storage is asked for
+HIDDEN = "***"
 
 
 def combinations(config: RunConfig) -> list[Choice]:
-    """Every choice of one value a key, the last key changing fastest.
+    """Every choice of one value a key, the last key changing fastest; of a sweep that draws its trials, the ends.
 
     >>> from clearprop.runs.config import make_config
     >>> config = make_config({
@@ -38,11 +34,16 @@ def combinations(config: RunConfig) -> list[Choice]:
     >>> combinations(config)
     [{'optimizer.lr': 0.1}, {'optimizer.lr': 0.2}]
     """
-    return [dict(zip(config.sweep, values, strict=True)) for values in product(*config.sweep.values())]
+    search = config.make_search()
+    if isinstance(search.sampler, Grid):
+        return search.combinations
+    ends = {key: values.ends() for key, values in search.space.items()}
+    first = {key: values[0] for key, values in ends.items()}
+    return [first, *(first | {key: value} for key, values in ends.items() for value in values[1:])]
 
 
 def configurations(config: RunConfig) -> list[tuple[Choice, RunConfig]]:
-    """Each combination's own configuration, all of them checked before the first run begins.
+    """Each of the `combinations` with its own configuration, all of them checked before the first run begins.
 
     Raises
     ------
@@ -51,129 +52,212 @@ def configurations(config: RunConfig) -> list[tuple[Choice, RunConfig]]:
     """
     made: dict[str, tuple[Choice, RunConfig]] = {}
     for choice in combinations(config):
-        name = _name(choice)
+        name = name_of(choice)
         if name in made:
             raise ConfigError(
                 f"sweep: expected different combinations, got {name} twice. Take one of them out."
             )
-        tables = config.plain()
-        tables.pop("sweep")
-        for key, value in choice.items():
-            set_key(tables, key, deepcopy(value), f"sweep.{key}")
-        made[name] = choice, make_config(tables, f"sweep, {name}")
+        made[name] = choice, own_config(config, choice)
     return list(made.values())
 
 
-def run_sweep(folder: RunFolder, config: RunConfig, say: Callable[[str], None]) -> list[Outcome]:
-    """Train every one of `configurations` in a run of its own below the folder, and keep comparison.csv up to date.
-
-    A combination that diverges or fails is said, and stands in the comparison without numbers; the others go on.
-    What lies in the folder is removed first, once nothing can be refused any more.
-    """
-    with folder.locked():
-        try:
-            config = config.anchored()
-            todo = configurations(config)
-            _check_with_data([own for _, own in todo])
-            folder.clear()
-        except BaseException:
-            folder.remove_if_empty()
-            raise
-        folder.write_config(config, folder.sweep)
-        return _train_all(folder, todo, say)
-
-
-def resume_sweep(folder: RunFolder, say: Callable[[str], None]) -> list[Outcome]:
-    """Go on with a sweep that was stopped: what is done stays, what had begun is resumed, the rest is trained."""
-    with folder.locked():
-        todo = configurations(make_config(read_toml(folder.sweep), str(folder.sweep)))
-        _check_with_data([own for _, own in todo])
-        folder.remove_torn()
-        return _train_all(folder, todo, say)
-
-
-def _train_all(
-    folder: RunFolder, todo: list[tuple[Choice, RunConfig]], say: Callable[[str], None]
+def run_sweep(
+    folder: RunFolder, config: RunConfig, say: Say, *, executor: Executor | None = None, join: bool = False
 ) -> list[Outcome]:
-    outcomes: list[Outcome] = []
-    for number, (choice, own) in enumerate(todo, 1):
-        run = RunFolder(folder.path / _name(choice))
-        outcome = Outcome(choice, run, _train(run, own))
-        outcomes.append(outcome)
-        _write_comparison(folder, outcomes)
-        say(f"{number}/{len(todo)}  {run.name}  {_in_words(outcome.summary)}")
-        if outcome.summary["status"] == INTERRUPTED:
-            break
-    return outcomes
+    """Train the trials of [sweep], each in a run of its own below the folder, and keep comparison.csv up to date.
 
+    A trial that diverges or fails is said, and stands in the comparison without numbers; the others go on.
+    What lies in the folder is removed first, once nothing can be refused any more.
 
-def _train(run: RunFolder, own: RunConfig) -> dict[str, Any]:
-    """The summary of a combination's run, from wherever it stands: not begun, begun, or done."""
+    Parameters
+    ----------
+    folder : RunFolder
+        Its name is the study's in the storage.
+    config : RunConfig
+    say : callable
+        Is given a line when something has happened.
+    executor : Executor, optional
+        Trains `jobs` trials at a time: threads, processes, or another machine's; by default processes of its own.
+    join : bool
+        Whether to share the work, if the sweep has begun already, in the folder or in the storage.
+
+    Raises
+    ------
+    ClearpropError
+        Whatever is wrong, before anything is written.
+    """
     try:
-        if not run.config.is_file():
-            make_folder(run.path)
-            return start(run, own).summary
-        summary = run.read_summary() if run.summary.is_file() else {}
-        done = summary.get("status") in ("finished", "diverged")
-        return summary if done else resume(run, run.read_config()).summary
-    except DivergedError as error:
-        return {"status": "diverged", "reason": str(error)}
-    except ClearpropError as error:
-        return {"status": "failed", "reason": str(error)}
+        config = _checked(config.anchored())
+    except BaseException:
+        folder.remove_if_empty()
+        raise
+    if join:
+        with folder.locked(shared=True):
+            _check_storage(folder, config)
+            if folder.sweep.is_file():
+                _refuse_another(folder, config)
+            else:
+                _write(folder, config)
+            return _share(folder, config, say, executor)
+    with folder.locked():
+        _check_storage(folder, config)
+        folder.clear()
+        _write(folder, config)
+    with folder.locked(shared=True):
+        return _share(folder, config, say, executor)
 
 
-def _in_words(summary: dict[str, Any]) -> str:
-    if "train" not in summary:
-        reason = summary.get("reason")
-        return f"{summary['status']}: {reason}" if reason else str(summary["status"])
-    part = selection_part(summary)
-    return f"{part} " + ", ".join(f"{key} {figure(value)}" for key, value in summary[part].items())
+def resume_sweep(
+    folder: RunFolder, say: Say, *, changes: tuple[str, ...] = (), executor: Executor | None = None
+) -> list[Outcome]:
+    """Go on with a sweep that was stopped, or share one that others are at.
+
+    What is done stays, what had begun is resumed, the rest is trained. `changes` may be "sweep.trials=40",
+    "sweep.jobs=2" and the storage's address.
+    """
+    config = _checked(make_config(read_toml(folder.sweep), str(folder.sweep), changes))
+    with folder.locked(shared=True):
+        _check_storage(folder, config)
+        if changes:
+            _write(folder, config)
+        return _share(folder, config, say, executor)
 
 
-def _check_with_data(todo: list[RunConfig]) -> None:
-    """Build each network for its data once, so that nothing is refused after an old sweep has gone."""
+def _share(folder: RunFolder, config: RunConfig, say: Say, executor: Executor | None) -> list[Outcome]:
+    study = _study(folder, config)
+    study.agree(_settings(config))
+    return Share(folder, config, study, say, executor).run()
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep read back: its settings, what its trials have come to, and their study."""
+
+    search: Search
+    outcomes: list[Outcome]
+    study: "Study"
+
+    def importances(self) -> dict[str, float]:
+        """How much each key matters: the share of the variance among finished trials that it explains.
+
+        Raises
+        ------
+        ConfigError
+            If scikit-learn, whose random forest is fitted to them, is not installed.
+        """
+        return self.study.importances()
+
+
+def read_sweep(folder: RunFolder) -> Sweep:
+    """A sweep from its folder and its storage.
+
+    Raises
+    ------
+    FileError
+        If it has no trials yet, or its storage cannot be reached.
+    """
+    config = _read(folder)
+    search = config.make_search()
+    if search.storage is None and not (folder.path / DATABASE).is_file():
+        raise FileError(
+            f"{folder.path / DATABASE}: there are no trials yet. Go on with: clearprop sweep --resume {folder.handle}"
+        )
+    with closing(_study(folder, config)) as study:
+        return Sweep(search, [outcome_of(folder, search, entry) for entry in study.entries()], study)
+
+
+def search_of(folder: RunFolder) -> Search:
+    """A sweep's settings, by its folder."""
+    return _read(folder).make_search()
+
+
+def runs_of_sweep(folder: RunFolder) -> list[RunFolder]:
+    """The runs of a sweep that have begun here, in the order of its trials."""
+    config = _read(folder)
+    if isinstance(config.make_search().sampler, Grid):
+        search = config.make_search()
+        names = [run_name(search, number, choice) for number, choice in enumerate(search.combinations)]
+    else:
+        names = sorted(path.name for path in folder.path.iterdir() if path.is_dir())
+    runs = [RunFolder(folder.path / name) for name in names]
+    return [run for run in runs if run.config.is_file()]
+
+
+def _checked(config: RunConfig) -> RunConfig:
+    """With the metric by its name; each network is built for its data once, so that nothing is refused later."""
+    table, search = config.sweep, config.make_search()
     known: dict[str, Prepared] = {}
-    for own in todo:
+    columns: list[str] = []
+    for _, own in configurations(config):
         key = own.data.model_dump_json()
         if key not in known:
             known[key] = prepare(own.data, own.seed)
         build(own, known[key])
+        columns = _columns(own, known[key])
+    metric = check_metric(search.metric, columns)
+    return config.model_copy(update={"sweep": table and table.model_copy(update={"metric": metric})})
 
 
-def runs_of_sweep(folder: RunFolder) -> list[RunFolder]:
-    """The runs of a sweep that have begun, in the order of its combinations."""
-    config = make_config(read_toml(folder.sweep), str(folder.sweep))
-    runs = [RunFolder(folder.path / _name(choice)) for choice in combinations(config)]
-    return [run for run in runs if run.config.is_file()]
+def _columns(config: RunConfig, prepared: Prepared) -> list[str]:
+    names = ("loss", config.make_loss().metric)
+    return [*names, *(f"{part}_{name}" for part in prepared.parts if part != "train" for name in names)]
 
 
-def selection_part(summary: dict[str, Any]) -> str:
-    """The part by which runs are compared: the validation part, where there is one."""
-    return "validation" if "validation" in summary else "train"
+def _settings(config: RunConfig) -> str:
+    """What all processes of a sweep must agree in: not how it is carried out, nor where the data lie."""
+    tables = config.plain()
+    for table, key in (("sweep", "jobs"), ("sweep", "trials"), ("sweep", "storage"), ("data", "file")):
+        tables[table].pop(key, None)
+    return json.dumps(tables, sort_keys=True, default=str)
 
 
-def best(outcomes: list[Outcome]) -> Outcome | None:
-    """The finished combination with the lowest loss on the validation part; the first of equals."""
-    finished = [outcome for outcome in outcomes if outcome.summary["status"] == "finished"]
-    return min(finished, key=lambda one: one.summary[selection_part(one.summary)]["loss"], default=None)
+def _refuse_another(folder: RunFolder, config: RunConfig) -> None:
+    if _settings(_read(folder)) != _settings(config):
+        raise ConfigError(
+            f"{folder.path}: holds a sweep with other settings. Take the same file, or choose another --name."
+        )
 
 
-def _name(choice: Choice) -> str:
-    return ",".join(f"{key.split('.')[-1]}={value}" for key, value in choice.items()).replace("/", "_")
+def _check_storage(folder: RunFolder, config: RunConfig) -> None:
+    """Refuse what cannot be used, before anything is written."""
+    try:
+        room = _room()
+        storage = config.make_search().storage
+        if storage is not None and HIDDEN in room.hidden(storage) and HIDDEN in storage:
+            raise ConfigError(
+                f"{folder.path}: the password of its storage is not kept. Give the whole address with --storage."
+            )
+        if storage is not None:
+            with closing(_study(folder, config)) as study:
+                study.agree(_settings(config))
+    except BaseException:
+        folder.remove_if_empty()
+        raise
 
 
-def _write_comparison(folder: RunFolder, outcomes: list[Outcome]) -> None:
-    rows = []
-    for outcome in outcomes:
-        numbers = {
-            f"{part}_{key}": value
-            for part in ("train", "validation", "test")
-            for key, value in outcome.summary.get(part, {}).items()
-        }
-        rows.append({**outcome.choice, "status": outcome.summary["status"], **numbers})
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    replace_file(folder.path / COMPARISON, lambda file: file.write(text.getvalue().encode()))
+def _room() -> ModuleType:
+    try:
+        return import_module("clearprop.runs.study")
+    except ImportError as error:
+        raise ConfigError(
+            f"sweep: needs Optuna, which is not installed ({error}). Install it: pip install 'clearprop[sweep]'"
+        ) from None
+
+
+def _study(folder: RunFolder, config: RunConfig) -> "Study":
+    room, search = _room(), config.make_search()
+    address = search.storage or room.address_of(folder.path / DATABASE)
+    study: Study = room.Study(address, folder.name, search, config.seed, folder.path)
+    return study
+
+
+def _write(folder: RunFolder, config: RunConfig) -> None:
+    """sweep.toml; a password in the storage's address is left out."""
+    table = config.sweep
+    if table is not None and table.storage is not None:
+        table = table.model_copy(update={"storage": _room().hidden(table.storage)})
+    folder.write_config(config.model_copy(update={"sweep": table}), folder.sweep)
+
+
+def _read(folder: RunFolder) -> RunConfig:
+    return make_config(read_toml(folder.sweep), str(folder.sweep))

@@ -4,7 +4,7 @@
 thresholds.py; each illness is a function of a `Case`, whose measurements they share.
 """
 
-from clearprop.lens.doctor.diagnose import diagnose
+from clearprop.lens.doctor.examine import diagnose
 from clearprop.lens.doctor.finding import Diagnosis, Finding, Look
 from clearprop.lens.doctor.watch import Watch
 

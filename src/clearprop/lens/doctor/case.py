@@ -1,7 +1,7 @@
 """A case: a network, its data and what is measured of both, each thing once and when it is first asked for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite, prod
 from typing import Any
@@ -15,7 +15,7 @@ from clearprop.lens.doctor import thresholds as t
 from clearprop.lens.doctor.finding import Finding
 from clearprop.lens.doctor.probe import Pass, look
 from clearprop.lens.doctor.reference import constant_loss, perfect_loss, zero_loss
-from clearprop.lens.doctor.sample import Sample
+from clearprop.lens.doctor.sample import Sample, off_the_plane
 from clearprop.lens.doctor.trials import Trial, a_few_steps, at_rate, memorize
 from clearprop.lens.lr_range import RateRange, lr_range_test
 from clearprop.losses import Loss
@@ -39,7 +39,9 @@ class Case:
     history: History | None = None
     batch_size: int = 32
     epochs: int | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)  # fit's clip_norm and clip_value
+    settings: Mapping[str, Any] = field(default_factory=dict)  # fit's clip_norm, clip_value, l1 and l2
+    shuffle: bool = True
+    drop_last: bool = False
     seed: int = 0
 
     @cached_property
@@ -65,7 +67,9 @@ class Case:
 
     @cached_property
     def later(self) -> Pass:
-        """The same pass after a few small steps on the probed rows."""
+        """The same pass after a few small steps on the probed rows; of a single row no step is tried."""
+        if len(self.probed[0]) < 2:
+            return self.first
         return look(a_few_steps(self.model, self.loss, *self.probed), self.loss, *self.probed)
 
     @cached_property
@@ -106,7 +110,8 @@ class Case:
     def learned(self) -> bool:
         """Whether the network has learned: half of what there is to learn, or more."""
         return (
-            not self.fresh
+            not self.sample.misfit
+            and not self.fresh
             and isfinite(self.now["loss"])
             and self.now["loss"] - self.perfect <= t.LEARNED * self.to_lose
         )
@@ -124,6 +129,21 @@ class Case:
         if not settled.any():
             return not self.now["loss"] < 0.9 * self.constant
         return bool((self.model.params == twins[0].params)[settled].all())
+
+    @cached_property
+    def stuck(self) -> bool:
+        """Whether many steps have brought no more than always giving the same answer."""
+        if self.history is None or len(self.history.steps["loss"]) < t.MANY_STEPS or self.sample.misfit:
+            return False
+        return self.finite and self.now["loss"] - self.perfect > (1 - t.NOTHING) * self.to_lose
+
+    @cached_property
+    def anew(self) -> "Case":
+        """The same with new parameters, as before the training."""
+        twin = self.model.copy()
+        for layer in twin.layers:
+            layer.init_params(np.random.default_rng(self.seed))
+        return replace(self, model=twin, history=None, _trials={})
 
     @property
     def state(self) -> str:
@@ -187,36 +207,63 @@ class Case:
         )  # fmt: skip
 
     def trial(self, optimizer: Optimizer, lr: float) -> Trial:
-        """Some steps of the optimizer at this rate; each rate is tried once."""
-        if lr not in self._trials:
+        """Some steps of the optimizer at this rate; each is tried once. Of a single row none is taken."""
+        if len(self.sample.x) < 2:
+            return Trial(lr, 0, self.first.loss)
+        key = type(optimizer), lr
+        if key not in self._trials:
             steps = self.steps(t.STEPS, self.trial_batch)
-            self._trials[lr] = at_rate(
+            self._trials[key] = at_rate(
                 self.model, self.loss, optimizer, lr * self.shrunk, self.sample.x, self.sample.y, steps,
                 self.trial_batch, dict(self.settings), self.probed, self.warms_up,
             )  # fmt: skip
-            self._trials[lr].lr = lr
-        return self._trials[lr]
+            self._trials[key].lr = lr
+        return self._trials[key]
 
-    _trials: dict[float, Trial] = field(default_factory=dict)
+    _trials: dict[tuple[type[Optimizer], float], Trial] = field(default_factory=dict)
 
     @cached_property
-    def memorized(self) -> tuple[int, float, float]:
-        """Rows of one small batch, the loss that is good enough for it, and the least one reached."""
-        x, y = self._few_rows()
+    def memorized(self) -> tuple[int, float, float] | None:
+        """Rows of one small batch, the loss that is good enough for it, and the least one reached.
+
+        None if all rows are alike, or all their answers, or if there are more places with an answer than parameters
+        to learn them by. Where the first rows are not learned, others are tried,
+        from the other side of the data: all units of a narrow layer may happen to be 0 for two rows.
+        """
+        x = self.probed[0].reshape(len(self.probed[0]), -1)
+        found, outputs = None, self.model.output_shape
+        if len(outputs) > 1 and self.model.params.size < 4 * prod(outputs):
+            return None
+        for first in (0, int(np.abs(x - x[0]).sum(axis=1).argmax())):
+            found = self._memorized(self._few_rows(first))
+            if found is None or found[2] <= found[1]:
+                break
+        return found
+
+    def _memorized(self, rows: Array) -> tuple[int, float, float] | None:
+        x, y = (data[rows] for data in self.probed)
+        if (y == y[0]).all():
+            return None
         perfect, constant = (f(self.loss, y, self.model.output_shape) for f in (perfect_loss, constant_loss))
         good = perfect + t.MEMORIZED * (constant - perfect)
         return len(x), good, memorize(self.model, self.loss, x, y, self.steps(t.MEMORIZE_STEPS, len(x)), good)
 
-    def _few_rows(self) -> tuple[Array, Array]:
-        """Different rows, no more than even a small network can learn by heart, with different answers."""
+    def _few_rows(self, first: int) -> Array:
+        """Numbers of rows that even a small network can learn by heart, whatever noise is in their answers.
+
+        They are few, and each stands off the plane through those before it, so that no two are neighbours with
+        different answers; of a single feature that leaves two. If it can be, every other one has the first one's
+        answer.
+        """
         outputs = prod(self.model.output_shape)
         narrowest = min((prod(s) for s in self.model.shapes[1:-1]), default=self.model.params.size)
-        most = min(12, self.model.params.size // outputs // 2, narrowest // 2)
-        x, y = self.probed
-        _, firsts = np.unique(x.reshape(len(x), -1), axis=0, return_index=True)
-        firsts = np.sort(firsts)
-        rows = firsts[: max(2, most)]
-        if len(rows) > 1 and (y[rows] == y[rows[0]]).all():  # one answer for all would teach nothing
-            others = [r for r in firsts if (y[r] != y[rows[0]]).any()][: len(rows) // 2]
-            rows = np.concatenate([rows[: len(rows) - len(others)], np.array(others, int)])
-        return x[rows], y[rows]
+        most = max(2, min(12, self.model.params.size // outputs // 2, narrowest // 2))
+        x, y = (data.reshape(len(data), -1) for data in self.probed)
+        same = (y == y[first]).all(axis=1)
+        place = np.where(same, np.cumsum(same), np.cumsum(~same))
+        place[first] = 0
+        for order in (np.lexsort((same, place)), np.array([first, *np.flatnonzero(~same)])):
+            rows: Array = order[off_the_plane(x[order].astype(np.float64), most)]
+            if not same[rows].all():
+                break
+        return rows

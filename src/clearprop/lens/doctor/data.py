@@ -7,24 +7,36 @@ from clearprop.layers import BatchNorm, Embedding, LayerNorm
 from clearprop.lens.doctor import thresholds as t
 from clearprop.lens.doctor.case import Case, Seeing
 from clearprop.lens.doctor.finding import Finding, Severity
+from clearprop.lens.doctor.sample import Sample
 from clearprop.lens.doctor.words import names, percent, short
 
 
 def not_a_number(case: Case) -> Seeing:
-    """NaN and infinity in x or y."""
-    sample = case.sample
-    n = len(sample.x) + sample.not_finite
-    if not sample.not_finite:
-        return "none", []
+    """NaN and infinity in x or y, of the training rows and of the validation rows."""
+    parts = (
+        {"": case.sample} if case.validation is None else {"": case.sample, "validation ": case.validation}
+    )
+    bad = {part: sample for part, sample in parts.items() if sample.not_finite}
+    seen = ", ".join(f"{one.not_finite} of {one.taken} {part}rows" for part, one in bad.items())
+    return seen or "none", [_not_a_number(sample, part) for part, sample in bad.items()]
+
+
+def _not_a_number(sample: Sample, part: str) -> Finding:
     columns = sample.bad_columns
-    where = f", in the columns {names(columns)} of x" if columns else ", in y"
-    found = Finding(
-        "serious", "NaN in the data",
-        f"{sample.not_finite} of {n} rows hold NaN or infinity{where}.",
-        "One such row turns the loss and then every parameter into NaN.",
-        "Take these rows out, or fill the gaps with the column's mean, before training.",
+    one = "s" if sample.not_finite == 1 else ""
+    where = (
+        f", in {'the columns' if len(columns) > 1 else 'column'} {names(columns)} of x"
+        if columns
+        else ", in y"
+    )
+    name = f"{'x' if columns else 'y'}{'_validation' if part else ''}"
+    return Finding(
+        "serious", f"NaN in the {part}data",
+        f"{sample.not_finite} of {sample.taken} {part}rows hold{one} NaN or infinity{where}.",
+        "With such a row there is no validation loss: fit refuses it." if part
+        else "One such row turns the loss and then every parameter into NaN.",
+        f"Find them by np.argwhere(~np.isfinite({name})), and take these rows out before training.",
     )  # fmt: skip
-    return f"{sample.not_finite} of {n} rows", [found]
 
 
 def _columns(case: Case) -> Array | None:
@@ -55,15 +67,20 @@ def input_scale(case: Case) -> Seeing:
     if not said:
         return seen, []
     found = Finding(
-        "note" if case.learned else severity, "data not standardized",
+        _by_state(case, severity), "data not standardized",
         f"{said} (column {int(rms.argmax())} has the mean {short(x.mean(axis=0)[rms.argmax()])} and the deviation "
         f"{short(std[rms.argmax()])}).",
         "Initial weights and learning rates are made for inputs of mean 0 and deviation 1; with others, training is "
         "slow or diverges.",
         "Standardize each column by the training part: clearprop.data.Standardizer.fit(x).transform(x), or "
-        'scale = "standardize" in a configuration.',
+        "--set data.scale=standardize.",
     )  # fmt: skip
     return seen, [found]
+
+
+def _by_state(case: Case, severity: Severity) -> Severity:
+    """How much a scale matters: less in a network that has learned all the same, more in one that has not."""
+    return "note" if case.learned else "serious" if case.stuck else severity
 
 
 def _scale_verdict(largest: float, offset: float, uneven: float) -> tuple[str, Severity]:
@@ -104,7 +121,8 @@ def constant_columns(case: Case) -> Seeing:
             severity, "constant columns",
             f"{len(still)} of {x.shape[1]} columns of x have the same value in every row: {names(tuple(still))}.",
             "They tell the network nothing" + (", so it can only learn a constant." if share == 1 else "."),
-            "Look where the data were read; leave such columns out.",
+            "Look where x was read." if share == 1 or case.sample.x.ndim > 2
+            else "Leave them out: x[:, x.max(axis=0) > x.min(axis=0)]; if they should change, look where x was read.",
         )
     ]  # fmt: skip
 
@@ -121,7 +139,7 @@ def target_scale(case: Case) -> Seeing:
         return seen, [
             Finding(
                 "serious", "constant targets", f"All {len(y)} targets are {short(float(y.flat[0]))}.",
-                "There is nothing to learn but a constant.", "Look where y was read.",
+                "There is nothing to learn but a constant.", "Look where y was read: print(np.unique(y)).",
             )
         ]  # fmt: skip
     large = max(abs(mean), std)
@@ -130,7 +148,7 @@ def target_scale(case: Case) -> Seeing:
     severity: Severity = "serious" if large > t.VERY_LARGE or large < t.VERY_SMALL else "warning"
     return seen, [
         Finding(
-            "note" if case.learned else severity, "targets not standardized",
+            _by_state(case, severity), "targets not standardized",
             f"The targets have the mean {short(mean)} and the deviation {short(std)}.",
             "The loss and its gradient grow with their scale, and the output's bias has far to go."
             if large > 1
@@ -171,7 +189,7 @@ def unrelated_labels(case: Case) -> Seeing:
             "warning", "labels unrelated to the inputs",
             f"Of {n} rows, {seen} (the {t.NEIGHBOURS} nearest rows in x).",
             "Rows that look alike agree no more than by chance: y may be shuffled against x, or x may not tell.",
-            "Check that x and y are in the same order: plot or print a few rows with their labels.",
+            "Look at a few rows with their labels, x[:5] and y[:5]: are x and y in the same order?",
         )
     ]  # fmt: skip
 
@@ -186,22 +204,53 @@ def _neighbours(x: Array) -> Array:
     return np.argpartition(distance, t.NEIGHBOURS, axis=1)[:, : t.NEIGHBOURS]
 
 
-def rows_in_both(case: Case) -> Seeing:
-    """Validation rows that were trained on."""
-    held = case.validation
-    if held is None:
+def validation_scale(case: Case) -> Seeing:
+    """Validation rows that were not scaled as the training rows were."""
+    x, held = _columns(case), case.validation
+    if x is None or held is None or len(held.x) < t.FEW_HELD:
         return "", []
-    train, other = (np.ascontiguousarray(s.x.reshape(len(s.x), -1)) for s in (case.sample, held))
-    known = {row.tobytes() for row in train}
-    share = sum(row.tobytes() in known for row in other) / len(other)
-    share *= min(1.0, case.sample.of / len(train))  # of a sample, only so much can be met
-    twice = 1 - len(known) / len(train)  # rows of few values repeat by themselves
-    seen = f"{percent(share)} of the validation rows are training rows, too"
-    if share - 2 * twice <= t.SHARED:
+    other = held.x.astype(np.float64).reshape(-1, x.shape[1])
+    mean, std = x.mean(axis=0), x.std(axis=0)
+    varied = std > 1e-6 * (np.abs(mean) + std + 1e-30)
+    if not varied.any():
+        return "", []
+    shift = float(np.median((np.abs(other.mean(axis=0) - mean) / std)[varied]))
+    ratio = float(np.median((other.std(axis=0) / std)[varied]))
+    seen = f"deviations {short(ratio)} times those of the training rows, means {short(shift)} of them away"
+    factor = max(ratio, 1 / max(ratio, 1e-12))
+    if factor <= t.OTHER_SCALE and shift <= t.OTHER_MEAN:
         return seen, []
     return seen, [
         Finding(
-            "serious" if share - 2 * twice > t.WIDELY_SHARED else "warning", "validation rows in the training data",
+            "serious" if factor > t.VERY_OTHER_SCALE or shift > t.VERY_OTHER_MEAN else "warning",
+            "validation rows of another scale",
+            f"In the middle column the validation rows' deviation is {short(ratio)} times that of the training rows, "
+            f"and their mean {short(shift)} such deviations away.",
+            "What the network has learned of the training rows does not hold for numbers of another scale.",
+            "Scale all parts by the training part: s = clearprop.data.Standardizer.fit(x), then s.transform(x) and "
+            "s.transform(x_validation).",
+        )
+    ]  # fmt: skip
+
+
+def rows_in_both(case: Case) -> Seeing:
+    """Validation rows that were trained on."""
+    held = case.validation
+    if held is None or not len(held.x):
+        return "", []
+    train, other = (np.ascontiguousarray(s.x.reshape(len(s.x), -1)) for s in (case.sample, held))
+    known = {row.tobytes() for row in train}
+    hits, factor = sum(row.tobytes() in known for row in other), case.sample.of / len(train)
+    share = min(1.0, factor * hits / len(other))  # of a sample's rows only so many can be met
+    twice = 1 - len(known) / len(train)  # rows of few values repeat by themselves
+    chance = t.SURE * hits**0.5 if twice or factor > 1 else 0.0
+    excess = factor * ((hits - chance) / len(other) - 2 * twice)
+    seen = f"{percent(share)} of the validation rows are training rows, too"
+    if excess <= t.SHARED:
+        return seen, []
+    return seen, [
+        Finding(
+            "serious" if excess > t.WIDELY_SHARED else "warning", "validation rows in the training data",
             f"{percent(share)} of the validation rows stand in the training rows, number for number.",
             "The validation loss then measures memory, not what the network does with new rows.",
             "Split before you copy or augment rows, and remove duplicates: np.unique(x, axis=0, return_index=True).",

@@ -1,8 +1,10 @@
 """What the doctor says: a finding, and the diagnosis that holds them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
+
+from clearprop.lens.document import Document, Written
 
 Severity = Literal["serious", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("serious", "warning", "note")
@@ -44,8 +46,8 @@ class Look(NamedTuple):
     seen: str
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Written):
     """What `diagnose` gives: the findings, most serious first, and all that was looked at.
 
     Attributes
@@ -59,11 +61,13 @@ class Diagnosis:
     --------
     >>> print(Diagnosis((), (Look("loss", "1.12; ln 3 is 1.10"),), "a network"))
     Diagnosis of a network
+    ======================
     <BLANKLINE>
     Nothing serious found.
     <BLANKLINE>
-    Looked at
-      loss                     1.12; ln 3 is 1.10
+      looked at  seen
+      ---------  ------------------
+      loss       1.12; ln 3 is 1.10
     """
 
     findings: tuple[Finding, ...]
@@ -88,21 +92,38 @@ class Diagnosis:
             return "Nothing serious found" + (f"; {' and '.join(said)}." if said else ".")
         return f"{', '.join(said)}."
 
-    def __str__(self) -> str:
-        from clearprop.lens.doctor.write import as_text
+    def __repr__(self) -> str:
+        return f"Diagnosis({self.summary.removesuffix('.')})"
 
-        return as_text(self)
+    def document(self) -> Document:
+        """The blocks that all the forms are written from."""
+        from clearprop.lens.doctor.write import document
 
-    def markdown(self) -> str:
-        """For a page or an issue."""
-        from clearprop.lens.doctor.write import as_markdown
-
-        return as_markdown(self)
+        return document(self)
 
     def _repr_html_(self) -> str:
-        from clearprop.lens.doctor.write import as_html
+        return self.document().fragment()
 
-        return as_html(self)
+    def __str__(self) -> str:
+        return self.text().rstrip()
+
+
+def gathered(findings: Iterable[Finding]) -> list[Finding]:
+    """The same illness in several layers as one finding: as serious as the worst of them, whose evidence it shows."""
+    kinds: dict[str, list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault(finding.name, []).append(finding)
+    return [one for alike in kinds.values() for one in _in_one(alike)]
+
+
+def _in_one(alike: list[Finding]) -> list[Finding]:
+    numbers = list(dict.fromkeys(f.layer.partition(",")[0].removeprefix("layer ") for f in alike))
+    if len(numbers) < 2 or "" in numbers:
+        return alike
+    worst = most_serious_first(alike)[0]
+    listed = f"{', '.join(numbers[:-1])} and {numbers[-1]}"
+    evidence = f"In {worst.layer}: {worst.evidence} Alike in the other{'s' if len(numbers) > 2 else ''}."
+    return [replace(worst, layer=f"layers {listed}", evidence=evidence)]
 
 
 def most_serious_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -12,18 +12,20 @@ from clearprop.lens.doctor.trials import loss_of
 from clearprop.lens.doctor.words import short
 
 REMEDY = (
-    "Stop earlier (EarlyStopping and BestWeights), add dropout, l2 or more data, or take a smaller network; if the "
-    "validation rows are of another kind, shuffle before you split."
+    "Stop earlier (callbacks=[cp.EarlyStopping(), cp.BestWeights()]), add Dropout, l2 or more data, or take a smaller "
+    "network; if the validation rows are of another kind, shuffle before you split."
 )
 
 
 def overfitting(case: Case) -> Seeing:
     """Training loss far below that of held-out rows."""
-    found = [] if case.history is None else history_findings(case.history, case.constant, case.perfect)
+    found = list[Finding]()
+    if case.history is not None and not case.stuck:  # what has learned nothing has learned nothing by heart
+        found = history_findings(case.history, case.constant, case.perfect)
     watched = case.history is not None and any("validation_loss" in row for row in case.history.epochs)
     seen = "by the history" if watched else ""
     held = case.validation
-    if held is None or held.misfit or not case.finite:
+    if held is None or held.misfit or not len(held.x) or not case.finite:
         return seen, found
     train, other = (_losses(case, *rows) for rows in (case.some, (held.x, held.y)))
     gap = float(other.mean() - train.mean())

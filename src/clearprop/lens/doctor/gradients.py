@@ -17,7 +17,12 @@ def no_gradient(case: Case) -> Seeing:
     """Weights whose gradient is 0 in every number: they are frozen."""
     if not case.finite:
         return "", []
-    weights = {n: g for n, g in case.first.grads.items() if n.rpartition(".")[2] in ("w", "u")}
+    single = {str(one.index) for one in case.first.seen if one.steps == 1}  # h₀ = 0, so u is never multiplied
+    weights = {
+        n: g
+        for n, g in case.first.grads.items()
+        if n.endswith(".w") or (n.endswith(".u") and n.partition(".")[0] not in single)
+    }
     still = [name for name, grad in weights.items() if not grad.any()]
     if still and len(still) < len(
         weights
@@ -32,7 +37,7 @@ def no_gradient(case: Case) -> Seeing:
     return seen, [
         Finding(
             "serious", "all gradients are 0" if whole else "weights without a gradient",
-            f"Over {len(case.first.losses)} rows the gradient of {names(still)} is 0 in every number, "
+            f"Over {len(case.first.losses)} rows every number of the gradient of {names(still)} is 0, "
             f"while the loss is {short(case.first.loss)}.",
             f"What has no gradient does not learn: {'nothing moves' if whole else 'these weights stay as they are'}.",
             "Look for dead units or weights of 0 behind it; check a layer of your own with cp.check_layer.",
@@ -45,14 +50,17 @@ def relative_gradients(params: Mapping[str, Array], grads: Mapping[str, Array]) 
     """‖dw‖ / ‖w‖ of each weight that is not 0, in the network's order."""
     found = {}
     for name, w in params.items():
-        if name.rpartition(".")[2] in ("w", "u") and (norm := _norm(w)):
+        if name.rpartition(".")[2] in ("w", "u") and w.size >= t.FEW_NUMBERS and (norm := _norm(w)):
             found[name] = _norm(grads[name]) / norm
     return found
 
 
 def _norm(values: Array) -> float:
     """The Euclidean norm, which does not overflow."""
-    largest = float(np.abs(values).max(initial=0))
+    norm = float(np.linalg.norm(values))
+    if 1e-15 < norm < np.inf:
+        return norm
+    largest = float(np.abs(values).max(initial=0))  # its squares are out of range
     return largest * float(np.linalg.norm(values / largest)) if 0 < largest < np.inf else largest
 
 
@@ -83,8 +91,8 @@ def vanishing_findings(model: Sequential, relative: Mapping[str, float], learned
             f"The gradient's norm, relative to the weights', is {short(relative[low])} for {low} and "
             f"{short(relative[high])} for {high}: {short(1 / share)} times as much.",
             f"Layer {last} learns, and layer {first} hardly moves.",
-            "Take relu with He's initialisation in place of sigmoid or tanh, batch norm, residual connections or "
-            "fewer layers.",
+            "Take activation='relu' in place of sigmoid or tanh, put BatchNorm() before the activations, or take fewer "
+            "layers.",
             f"layer {first}, {model.layers[first]}",
         )
     ]  # fmt: skip
@@ -133,7 +141,9 @@ def through_time(case: Case) -> Seeing:
             continue
         # of the whole sequence's outputs each step has its own gradient: compare the ends' means
         early, late = float(np.mean(norms[: len(norms) // 4])), float(np.mean(norms[-len(norms) // 4 :]))
-        growth = early / late if late else 0.0
+        if not late:  # nothing asks for the last outputs
+            continue
+        growth = early / late
         said.append(f"{short(growth)} times as large {len(norms)} steps back")
         if growth > t.TIME_GROWN and case.settings.get("clip_norm") is None:
             found.append(
@@ -167,11 +177,17 @@ def updates(case: Case) -> Seeing:
     low, high = min(found.values()), max(found.values())
     moved = {name: ratio for name, ratio in found.items() if case.first.grads[name].any()}
     said = f"{short(low)} to {short(high)} of the weights"
-    return said, update_findings(case.model, moved, case.rate, case.learned)
+    return said, update_findings(case.model, moved, case.rate, case.learned, _clipped(case))
+
+
+def _clipped(case: Case) -> bool:
+    """Whether clipping takes nearly all of the gradient away."""
+    norm = float(np.sqrt(sum(_norm(grad) ** 2 for grad in case.first.grads.values())))
+    return norm > 10 * float(case.settings.get("clip_norm", np.inf))
 
 
 def update_findings(
-    model: Sequential, ratios: Mapping[str, float], lr: float, learned: bool
+    model: Sequential, ratios: Mapping[str, float], lr: float, learned: bool, clipped: bool = False
 ) -> list[Finding]:
     """Findings for the largest and the smallest update, if they are far from 1e-3."""
     ratios = {name: ratio for name, ratio in ratios.items() if isfinite(ratio)}
@@ -192,12 +208,19 @@ def update_findings(
             )
         )
     if ratios[low] < t.TINY_UPDATE and not learned:
-        found.append(_update("warning", "updates too small for the weights", model, low, ratios, lr))
+        name = "updates too small for the weights"
+        found.append(_update("warning", name, model, low, ratios, lr, clipped))
     return found
 
 
 def _update(
-    severity: str, name: str, model: Sequential, weight: str, ratios: Mapping[str, float], lr: float
+    severity: str,
+    name: str,
+    model: Sequential,
+    weight: str,
+    ratios: Mapping[str, float],
+    lr: float,
+    clipped: bool = False,
 ) -> Finding:
     index = int(weight.partition(".")[0])
     large = ratios[weight] > 1e-3
@@ -207,6 +230,6 @@ def _update(
         f"A step at the rate {lr:g} moves {weight} by {share} of its own length; about 0.1 % is usual.",
         "What the weights have learned is gone after a few steps." if large else "These weights hardly move.",
         "Lower the learning rate, or begin with larger weights." if large
-        else "Raise the learning rate, or begin with smaller weights.",
+        else f"Raise {'clip_norm or ' if clipped else ''}the learning rate, or begin with smaller weights.",
         f"layer {index}, {model.layers[index]}",
     )  # fmt: skip

@@ -21,14 +21,44 @@ CHECKS = 20  # different values, at most, that may be names of classes
 
 def misfit(case: Case) -> Seeing:
     """What fit would refuse: labels out of range, rows instead of labels, two softmaxes."""
-    said = case.sample.misfit
+    part = "" if case.sample.misfit or case.validation is None else "validation "
+    said = case.validation.misfit if part and case.validation else case.sample.misfit
     if not said:
         return "the loss takes both", []
-    body, _, remedy = said.removeprefix("diagnose: ").partition(". ")
-    return "fit refuses them", [
+    body, _, remedy = (
+        said.removeprefix("diagnose").removeprefix(", validation").removeprefix(": ").partition(". ")
+    )
+    if body.startswith("expected"):  # and not a name, which stays as it is
+        body = "E" + body[1:]
+    return f"fit refuses {'those of the validation' if part else 'them'}", [
         Finding(
-            "serious", "labels, outputs and loss do not fit", body.rstrip(".") + ".",
+            "serious", f"{part}labels, outputs and loss do not fit", body.rstrip(".") + ".",
             "Training cannot begin with this.", remedy or "Change the labels, the last layer or the loss.",
+        )
+    ]  # fmt: skip
+
+
+def order(case: Case) -> Seeing:
+    """Rows in the order of their labels, where mini-batches are not drawn at random."""
+    labels, n = _labels(case), case.sample.of
+    size = min(case.batch_size, n)
+    if case.shuffle or labels is None or len(labels) < n or n < 2 * size:
+        return "", []
+    mixed = np.random.default_rng(case.seed).permutation(labels)
+    own, usual = (
+        float(np.mean([len(np.unique(y[a : a + size])) for a in range(0, n - size + 1, size)]))
+        for y in (labels, mixed)
+    )
+    seen = f"{short(own)} classes in a mini-batch of {size}, {short(usual)} if drawn at random"
+    if own > t.UNMIXED * usual:
+        return seen, []
+    return seen, [
+        Finding(
+            "serious", "rows in the order of their labels",
+            f"Without shuffling, a mini-batch of {size} rows holds {short(own)} classes on average; drawn at random "
+            f"they would be {short(usual)}.",
+            "Each step pulls towards the classes of its own rows, and the next ones pull back.",
+            "Leave shuffle=False out, or mix the rows once: order = rng.permutation(len(x)), x[order] and y[order].",
         )
     ]  # fmt: skip
 
@@ -49,12 +79,13 @@ def output_range(case: Case) -> Seeing:
         return name if name else "any number", []
     low, high = RANGES[name]
     place = f"layer {len(case.model.layers) - 1}, {last}"
-    seen = f"{name}, {short(low)} to {short(high)}"
+    span = f"{short(low)} to {short(high)}" if high < np.inf else f"{short(low)} and above"
+    seen = f"{name}, {span}"
     if case.loss.link in ("softmax", "sigmoid", "argmax", "exp"):
         return seen, [
             Finding(
                 "serious", "an activation in front of the loss",
-                f"{case.loss.name} takes scores of any size, and {last} gives {short(low)} to {short(high)}.",
+                f"{case.loss.name} takes scores of any size, and {last} gives {span}.",
                 "The network cannot say that a class is unlikely." if low == 0 else "The network can never be sure.",
                 "Leave the last activation out: the loss contains its own.", place,
             )
@@ -65,8 +96,8 @@ def output_range(case: Case) -> Seeing:
     return seen, [
         Finding(
             "serious" if outside > 0.05 else "warning", "targets out of the output's range",
-            f"{percent(outside)} of the targets, from {short(float(case.sample.y.min()))} to "
-            f"{short(float(case.sample.y.max()))}, lie outside {short(low)} to {short(high)}.",
+            f"{percent(outside)} of the targets, which go from {short(float(case.sample.y.min()))} to "
+            f"{short(float(case.sample.y.max()))}, are not in what {name} gives, {span}.",
             "The network can never give these numbers.",
             "Leave the last activation out, or scale the targets to its range.", place,
         )
@@ -89,6 +120,8 @@ def _labels(case: Case) -> Array | None:
 
 def classes(case: Case) -> Seeing:
     """Outputs that no label names, a single class, and numbers that look like classes."""
+    if case.loss.link == "identity" and (found := _one_hot_as_numbers(case)):
+        return "one-hot rows", [found]
     if case.loss.link == "identity" and case.model.output_shape == (1,):
         values = np.unique(case.sample.y)
         whole = 2 < len(values) <= CHECKS and (values == np.arange(len(values))).all()
@@ -129,6 +162,29 @@ def classes(case: Case) -> Seeing:
             f"If these classes do not exist, take {int(there.max()) + 1} units in the last layer.",
         )
     ]  # fmt: skip
+
+
+def _one_hot_as_numbers(case: Case) -> Finding | None:
+    """Rows with one 1, or a 0 or 1 for a sigmoid, whose squared error is taken."""
+    y, last = case.sample.y, case.model.layers[-1]
+    sigmoid = isinstance(last, Activation) and last.name == "sigmoid"
+    if y.ndim != 2 or not np.isin(y, (0, 1)).all():
+        return None
+    if y.shape[1] == 1 and (not sigmoid or len(np.unique(y)) < 2):
+        return None
+    if y.shape[1] > 1 and not (y.sum(axis=1) == 1).all():
+        return None
+    first = f"Leave {last} out and take" if sigmoid else "Take"
+    flat = "The gradient of a sigmoid's squared error is nearly 0 where the answer is most wrong."
+    return Finding(
+        "warning", "labels trained as numbers",
+        f"Each row of y {'has one 1, and 0 elsewhere' if y.shape[1] > 1 else 'is 0 or 1'}, and {case.loss.name} takes "
+        "them as amounts.",
+        flat if sigmoid else "The network is punished for answers that are too sure, as it is for wrong ones.",
+        f"{first} the loss softmax_cross_entropy, which takes these rows or labels."
+        if y.shape[1] > 1
+        else f"{first} the loss sigmoid_cross_entropy.",
+    )  # fmt: skip
 
 
 def imbalance(case: Case) -> Seeing:

@@ -1,5 +1,6 @@
 """What real steps on copies show: whether a small batch can be learned by heart, and whether the rate fits."""
 
+from dataclasses import replace
 from math import isfinite
 
 import numpy as np
@@ -9,12 +10,14 @@ from clearprop.lens.doctor import thresholds as t
 from clearprop.lens.doctor.case import Case, Seeing
 from clearprop.lens.doctor.finding import Finding
 from clearprop.lens.doctor.trials import Trial
-from clearprop.lens.doctor.words import short
+from clearprop.lens.doctor.words import about, short
+from clearprop.optim import Adam
+from clearprop.optimizer import Optimizer
 
 
 def one_batch(case: Case) -> Seeing:
     """A network that cannot learn a few rows by heart has a fault."""
-    if not case.finite or case.model.params.size == 0 or len(case.sample.x) < 2:
+    if not case.finite or case.model.params.size == 0 or case.memorized is None:
         return "", []
     rows, good, reached = case.memorized
     seen = f"{rows} rows to a loss of {short(reached)}; {short(good)} is enough"
@@ -26,13 +29,44 @@ def one_batch(case: Case) -> Seeing:
             f"On {rows} rows Adam reaches a loss of {short(reached)} in {case.steps(t.MEMORIZE_STEPS, rows)} steps, at "
             f"the best of three rates; {short(good)} would do.",
             "A network that cannot learn a handful of rows by heart will not learn the whole.",
-            "Treat the other findings first; without any, look at the labels, the loss and the layers of your own.",
+            "Treat the other findings first; without any, look at the labels, and check layers of your own: "
+            "cp.check_gradients(model, x[:8], y[:8]).",
+        )
+    ]  # fmt: skip
+
+
+def nothing_learned(case: Case) -> Seeing:
+    """A training whose loss is still that of always giving the same answer; and whether Adam would get on."""
+    if case.history is None or not case.finite:
+        return "", []
+    steps, loss = len(case.history.steps["loss"]), case.now["loss"]
+    seen = f"a loss of {short(loss)}; always giving the same answer costs {short(case.constant)}"
+    if not case.stuck:
+        return seen, []
+    best = _by_adam(case)
+    adam = (
+        ""
+        if best is None
+        else f" From here {best.steps} steps of Adam at {best.lr:g} take it to {short(best.after)}."
+    )
+    return seen, [
+        Finding(
+            "serious", "nothing learned",
+            f"After {steps} steps the loss is {short(loss)}; always giving the same answer costs "
+            f"{short(case.constant)}.{adam}",
+            "Whatever x is, the network gives about the same answer, or a worse one.",
+            f"Take Adam: cp.Adam(lr={best.lr:g}), or --set 'optimizer={{name=\"adam\", lr={best.lr:g}}}'."
+            if best is not None
+            else "Treat the other findings, then begin anew: a network that stands still seldom comes back.",
         )
     ]  # fmt: skip
 
 
 def learning_rate(case: Case) -> Seeing:
     """The rate beside those of a range test (Smith 2017), each tried for some steps from the same start."""
+    if case.stuck:  # from where it stands no rate may get on
+        said, findings = learning_rate(case.anew)
+        return said, [replace(one, evidence=f"Begun anew, {one.evidence}") for one in findings]
     optimizer, found = case.optimizer, case.rates
     if optimizer is None or found is None:
         return "", []
@@ -45,11 +79,27 @@ def learning_rate(case: Case) -> Seeing:
     calmer = better if better is not None and better.lr < own.lr else None
     if calmer is None and _progress(case, own) <= t.MOVES * max(case.first.loss - case.perfect, 0):
         calmer = case.trial(optimizer, case.rate / 10)
-    if calmer is not None and (high := _too_high(case, own, calmer)):
-        return said, [high]
+    if calmer is not None and _too_high(case, own, calmer):
+        high = _too_high(case, own, _calmest(case, optimizer, own, calmer))
+        return said, [high] if high else []
     if better is not None and not case.learned and (low := _too_low(case, own, better)):
         return said, [low]
     return said, []
+
+
+def _by_adam(case: Case) -> Trial | None:
+    """Some steps of Adam, if it is not tried already, and if they get on."""
+    if isinstance(case.optimizer, Adam):
+        return None
+    best = min((case.trial(Adam(), lr) for lr in (0.01, 0.001)), key=lambda trial: trial.after)
+    return best if best.after < case.constant - t.GAINED * case.to_lose else None
+
+
+def _calmest(case: Case, optimizer: Optimizer, own: Trial, calmer: Trial) -> Trial:
+    """The lowest rate that gets about as far as any below one's own: on few rows a range test is shy."""
+    trials = [calmer, *(case.trial(optimizer, r) for r in ((own.lr * calmer.lr) ** 0.5, own.lr / 10))]
+    enough = min(trial.after for trial in trials) + t.MOVES * case.to_lose
+    return min((trial for trial in trials if trial.after <= enough), key=lambda trial: trial.lr)
 
 
 def _progress(case: Case, trial: Trial) -> float:
@@ -74,7 +124,7 @@ def _too_high(case: Case, own: Trial, calmer: Trial) -> Finding | None:
         "serious" if serious else "warning", "learning rate too high",
         f"{how.rstrip('.')}; at {short(calmer.lr)} they take it to {short(calmer.after)}.",
         "The steps are longer than the loss is smooth, so they land where it is higher.",
-        f"Take a rate of {short(calmer.lr)} or so.",
+        f"Take the rate {about(calmer.lr)} or so: lr={about(calmer.lr)}, or --set optimizer.lr={about(calmer.lr)}.",
     )  # fmt: skip
 
 
@@ -89,7 +139,7 @@ def _too_low(case: Case, own: Trial, better: Trial) -> Finding | None:
         f"{own.steps} steps at {own.lr:g} take the loss from {short(case.first.loss)} to {short(own.after)}, at "
         f"{short(better.lr)} to {short(better.after)}.",
         "The network moves in the right direction, but hardly.",
-        f"Take a rate of {short(better.lr)} or so.",
+        f"Take the rate {about(better.lr)} or so: lr={about(better.lr)}, or --set optimizer.lr={about(better.lr)}.",
     )  # fmt: skip
 
 
@@ -103,10 +153,14 @@ def small_batches(case: Case) -> Seeing:
     ]
     if not norms:
         return "", []
-    size = min(case.batch_size, case.sample.of)
-    seen = f"batches of {size}"
+    n = case.sample.of
+    size = min(case.batch_size, n)
+    last = size if case.drop_last else n % size or size
+    seen = f"batches of {size}" + (f", the last of {last}" if last < size else "")
     index = norms[0]
     places = int(np.prod(case.model.shapes[index][:-1]))
+    if last * places == 1 < size:
+        return seen, [_single_row(case, index, size)]
     if size * places >= t.SMALL_BATCH:
         return seen, []
     return seen, [
@@ -119,3 +173,13 @@ def small_batches(case: Case) -> Seeing:
             f"layer {index}, {case.model.layers[index]}",
         )
     ]  # fmt: skip
+
+
+def _single_row(case: Case, index: int, size: int) -> Finding:
+    return Finding(
+        "serious", "batch norm with a last batch of 1",
+        f"Of {case.sample.of} rows in mini-batches of {size} the last one has 1 row, and a single number has no "
+        "variance: fit refuses it.",
+        "Training cannot begin with this.", "Pass drop_last=True, or take another batch_size.",
+        f"layer {index}, {case.model.layers[index]}",
+    )  # fmt: skip

@@ -1,5 +1,6 @@
 """One pass forward and backward on a copy of the network, with what each layer gives measured on the way."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
@@ -8,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from clearprop.arrays import Array
-from clearprop.layers import Activation, Elman, Layer
+from clearprop.layers import Activation, Bidirectional, Elman, Layer
 from clearprop.layers.recurrent import Recurrent
-from clearprop.lens.doctor.thresholds import FLAT
+from clearprop.layers.sequences import SIDES
+from clearprop.lens.doctor.gates import Gate, gates_of, sigmoid_at_ends, tanh_at_ends
 from clearprop.losses import Loss
 from clearprop.model import Sequential
 
@@ -33,6 +35,8 @@ class Seen:
     dead: float = 0.0
     always_on: float = 0.0
     saturated: float = 0.0
+    gates: list[Gate] = field(default_factory=list)  # of an LSTM or a GRU
+    steps: int = 0  # in time, of a recurrent layer
     dy_largest: float = 0.0
     dx_largest: float = 0.0
     through_time: list[float] = field(default_factory=list)  # norm of dx at each time step
@@ -81,15 +85,33 @@ def look(model: Sequential, loss: Loss, x: Array, y: Array, training: bool = Tru
 def _watched(twin: Sequential, index: int) -> list[Seen]:
     """The records of a layer, or of those inside it, which fill themselves in as the pass goes through."""
     layer = twin.layers[index]
-    leaves = [part for part in layer.parts() if len(list(part.parts())) == 1]
-    records = []
-    for leaf in leaves:
-        inside = "" if leaf is layer else f", its {leaf}"
-        last = index == len(twin.layers) - 1 and leaf is leaves[-1]
+    leaves = _leaves(layer)
+    records = list[Seen]()
+    for inside, leaf in leaves.items():
+        last = index == len(twin.layers) - 1 and len(records) == len(leaves) - 1
         seen = Seen(index, f"layer {index}, {layer}{inside}", leaf, last, _kind(leaf))
         _watch(leaf, seen)
         records.append(seen)
     return records
+
+
+def _leaves(layer: Layer) -> dict[str, Layer]:
+    """A layer by "", or those inside it by their place: ", its Dense(8)", ", its LSTM(8) forward"."""
+    leaves = [part for part in layer.parts() if len(list(part.parts())) == 1]
+    if leaves == [layer]:
+        return {"": layer}
+    sides = {
+        id(side): f" {name}"
+        for part in layer.parts()
+        if isinstance(part, Bidirectional)
+        for side, name in zip(part.sides, SIDES, strict=True)
+    }
+    names = [f", its {leaf}{sides.get(id(leaf), '')}" for leaf in leaves]
+    of, met, found = Counter(names), Counter[str](), {}
+    for name, leaf in zip(names, leaves, strict=True):
+        met[name] += 1
+        found[f"{name}, {met[name]} of {of[name]}" if of[name] > 1 else name] = leaf
+    return found
 
 
 def _kind(layer: Layer) -> str:
@@ -108,6 +130,8 @@ def _watch(layer: Layer, seen: Seen) -> None:
         seen.x_largest, seen.y_largest = largest_size(x), largest_size(y)
         if seen.kind and not isinstance(layer, Recurrent):
             measure_units(seen, y)
+        seen.gates = gates_of(cache)
+        seen.steps = x.shape[1] if isinstance(layer, Recurrent) else 0
         return y, cache
 
     def backward_seen(dy: Array, cache: Any, need_dx: bool = True) -> Array | None:
@@ -145,9 +169,9 @@ def measure_units(seen: Seen, y: Array) -> None:
         seen.dead = 1 - float(on.any(axis=0).mean())
         seen.always_on = float(on.all(axis=0).mean())
     elif seen.kind == "tanh":
-        seen.saturated = float((rows * rows > 1 - FLAT).mean())
+        seen.saturated = tanh_at_ends(rows)
     else:
-        seen.saturated = float((4 * rows * (1 - rows) < FLAT).mean())
+        seen.saturated = sigmoid_at_ends(rows)
 
 
 def largest_size(values: Array) -> float:

@@ -6,12 +6,13 @@ import numpy as np
 
 from clearprop.arrays import Array
 from clearprop.divergence import params_not_finite
-from clearprop.layers import Activation
+from clearprop.layers import Activation, ConvTranspose2D, Dense, Dropout, Flatten
 from clearprop.lens.doctor import thresholds as t
 from clearprop.lens.doctor.case import Case, Seeing
 from clearprop.lens.doctor.finding import Finding
 from clearprop.lens.doctor.probe import Seen
 from clearprop.lens.doctor.words import percent, short
+from clearprop.model import Sequential
 
 
 def born_nan(case: Case) -> Seeing:
@@ -97,27 +98,66 @@ def _backward_remedy(one: Seen) -> str:
     )
 
 
+def linear_in_a_row(case: Case) -> Seeing:
+    """Dense layers with no activation between them, unless the first is narrow, as one factor of a product is."""
+    found, before = [], None  # the last Dense layer with nothing but a Flatten or Dropout behind it
+    shapes = case.model.shapes
+    for index, layer in enumerate(case.model.layers):
+        if isinstance(layer, Dense):
+            if before is not None:
+                n_in, middle, n_out = shapes[before][-1], shapes[before + 1][-1], shapes[index + 1][-1]
+                found += [before] if middle >= min(n_in, n_out) else []
+            before = index
+        elif not isinstance(layer, Dropout | Flatten):
+            before = None
+    if not any(isinstance(layer, Dense) for layer in case.model.layers):
+        return "", []
+    return f"{len(found)} without an activation", [
+        Finding(
+            "warning", "layers without an activation",
+            f"Between layer {index}, {case.model.layers[index]}, and the next Dense layer there is no activation.",
+            "Two such layers can do no more than one, however wide they are.",
+            f"Give it one: Dense({case.model.shapes[index + 1][-1]}, activation='relu').",
+            f"layer {index}, {case.model.layers[index]}",
+        )
+        for index in found[:1]
+    ]  # fmt: skip
+
+
 def same_units(case: Case) -> Seeing:
     """Units with the same weights and the same gradient stay the same for ever."""
     if not case.finite:
         return "", []
     worst, findings = 0.0, []
     for name, w in case.first.params.items():
-        if name.rpartition(".")[2] != "w" or w.shape[-1] < 2 or w.ndim < 2:
+        if name.rpartition(".")[2] != "w" or w.ndim < 2:
             continue
-        share = _alike(w, case.first.grads[name])
+        columns, slopes = (_by_unit(case.model, name, each) for each in (w, case.first.grads[name]))
+        if columns.shape[1] < 2:
+            continue
+        share = _alike(columns, slopes)
         worst = max(worst, share)
         if share > t.SAME_UNITS:
-            findings.append(_symmetric(case, name, w, share))
+            findings.append(_symmetric(case, name, columns, share))
     return f"at most {percent(worst)} of a layer's", findings[:1] if len(findings) > 1 else findings
 
 
-def _alike(w: Array, dw: Array) -> float:
+def _by_unit(model: Sequential, name: str, w: Array) -> Array:
+    """The weights as columns, one a unit; a transposed convolution's are (KH, KW, F/G, C), for G groups of channels."""
+    for part in model.layers[int(name.partition(".")[0])].parts():
+        if isinstance(part, ConvTranspose2D) and np.may_share_memory(part.w, model.named_params()[name]):
+            *_, filters, channels = w.shape
+            w = w.reshape(-1, filters, part.groups, channels // part.groups)
+            return w.transpose(0, 3, 1, 2).reshape(-1, part.filters)
+    return w.reshape(-1, w.shape[-1])
+
+
+def _alike(columns: Array, slopes: Array) -> float:
     """The share of units (columns) whose weights and gradient are another unit's, up to rounding.
 
     Columns are told apart by their products with a random vector, each beside its neighbour in their order.
     """
-    columns, slopes = (each.reshape(-1, each.shape[-1]).astype(np.float64) for each in (w, dw))
+    columns, slopes = columns.astype(np.float64), slopes.astype(np.float64)
     random = np.random.default_rng(0).standard_normal(len(columns))
     order = np.argsort(random @ columns)
     same = np.ones(len(order) - 1, bool)
@@ -152,7 +192,7 @@ def initial_loss(case: Case) -> Seeing:
         else f"{short(zero)} for scores of 0"
     )
     seen = f"{short(loss)}; {natural}"
-    if case.learned:
+    if case.learned or case.stuck:
         return seen, []
     if case.loss.metric == "accuracy":
         far, very = loss > zero + t.FAR_LOSS, loss > zero + t.VERY_FAR_LOSS
@@ -171,6 +211,6 @@ def initial_loss(case: Case) -> Seeing:
             else "A network that always gave the same answer would do better.",
             "Standardize x, and begin with smaller weights in the last layer: init={'name': 'normal', 'std': 0.01}."
             if case.fresh
-            else "See that data and scaling are those of its training, and that this had not diverged.",
+            else "Scale x as in its training; if it was scaled so, train anew at a lower rate: it may have diverged.",
         )
     ]  # fmt: skip

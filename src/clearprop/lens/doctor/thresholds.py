@@ -32,6 +32,7 @@ FADED, VANISHED = 1e-3, 1e-5  # of the largest, nearer to the input
 GROWN, EXPLODED = 10.0, 100.0  # a step at rate 0.01 would move the weights by their own size
 TIME_GROWN = 1e3  # of the gradient, from the last time step to the first
 TIME_FADED = 1e-6
+FEW_NUMBERS = 4  # of a weight: fewer may by chance all be near 0, and anything is large beside them
 
 # Updates relative to the weights: about 1e-3 is what works (Karpathy's rule of thumb); plain SGD on a good network
 # goes from 1e-4 to a few per cent.
@@ -44,6 +45,7 @@ CREEPS = 0.1
 APART = 30.0  # factor between rates that is worth a word
 SHY = 0.25  # a rate that is too high makes less than this share of what a tenth of it makes
 GAINED = 0.3  # of what the best constant answer could lose: at a lower rate, where one's own is still worse than it
+NOTHING = 0.02  # of the same: a training that has won less has learned nothing
 MOVES = 0.1  # of the loss that can be lost: below it, the trials tell nothing
 
 # Data. Initialisations assume inputs of variance about 1.
@@ -52,7 +54,14 @@ SMALL, VERY_SMALL = 0.03, 1e-3
 UNEVEN, VERY_UNEVEN = 30.0, 100.0  # the widest column's deviation, in those of the middle one
 CONSTANT = 0.5  # share of columns that never change; pictures have up to a quarter, at their margins
 IMBALANCE, STRONG_IMBALANCE = 10.0, 50.0  # the commonest class over the rarest
-FEW_NEIGHBOURS, NEIGHBOURS = 200, 5
+UNMIXED = 0.5  # classes in a mini-batch, over those in one drawn at random
+FEW_NEIGHBOURS, NEIGHBOURS = 100, 5
+FEW_HELD = 20  # validation rows: of fewer, mean and deviation tell little
+OTHER_SCALE, VERY_OTHER_SCALE = (
+    2.0,
+    5.0,
+)  # validation rows' deviation over the training rows', or the other way around
+OTHER_MEAN, VERY_OTHER_MEAN = 1.0, 3.0  # between their means, in the training rows' deviations
 ONE_SIDED = 0.9  # agreement by chance: where nearly all labels are the same, neighbours tell nothing
 CHANCE = 2.0  # standard errors: agreement of neighbours below it may be chance
 
@@ -69,8 +78,10 @@ FEW_LEFT = 3  # units of a layer that dropout leaves on average
 SMALL_BATCH = 4  # rows: batch norm's statistics are mostly noise below
 
 # Watching a training run.
-SHARE = 0.02  # of the training time that looking may take
-FIRST_LOOK = 0.003  # seconds that a look is taken to cost before one has been measured
+SHARE = (
+    0.01  # of the training time that looking may take; what it displaces from the caches costs as much again
+)
+FIRST_LOOK = 0.001  # seconds that a look is taken to cost before one has been measured
 WATCHED = 128  # rows of a look, or those of a mini-batch where this is less
 RECENT = 25  # steps over whose mean the loss is judged
 MANY_STEPS = 200  # by then a loss moves

@@ -11,6 +11,7 @@ from clearprop.arrays import Array
 from clearprop.callbacks import Callback
 from clearprop.errors import DivergedError
 from clearprop.lens.doctor.probe import without_noise
+from clearprop.lens.doctor.thresholds import FEW_NUMBERS
 from clearprop.loop import Training
 from clearprop.losses import Loss
 from clearprop.model import Sequential
@@ -61,9 +62,11 @@ class _Steps(Callback):
 
 
 def weights_of(model: Sequential) -> dict[str, Array]:
-    """The weights by name, without biases and what normalizations learn."""
+    """The weights by name, without biases and what normalizations learn, and without those of a few numbers."""
     return {
-        name: view for name, view in model.named_params().items() if name.rpartition(".")[2] in ("w", "u")
+        name: view
+        for name, view in model.named_params().items()
+        if name.rpartition(".")[2] in ("w", "u") and view.size >= FEW_NUMBERS
     }
 
 

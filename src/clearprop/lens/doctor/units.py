@@ -35,7 +35,7 @@ def dead_findings(seen: Iterable[Seen], rows: int, learned: bool) -> list[Findin
                 "serious" if serious else "warning", "dead ReLUs",
                 f"{percent(one.dead)} of {one.units} units are 0 for all of {rows} rows.",
                 "No gradient goes through them, so they will not come back.",
-                "Lower the learning rate, begin with He's initialisation and biases of 0, or take leaky_relu.",
+                "Lower the learning rate, begin with init='he_normal' and biases of 0, or take leaky_relu.",
                 one.place,
             )
         )  # fmt: skip
@@ -52,7 +52,7 @@ def always_on(case: Case) -> Seeing:
             "warning", "ReLUs that are always on",
             f"{percent(one.always_on)} of {one.units} units are above 0 for all of {len(case.first.losses)} rows.",
             "Such units are linear: the layer does no more than the one before it.",
-            "Begin with biases of 0, and standardize x to mean 0.", one.place,
+            "Standardize x to mean 0, and begin with biases of 0: leave init and bias_init out.", one.place,
         )
         for one in seen
         if one.always_on > t.ALWAYS_ON and one.units > 1
@@ -62,10 +62,15 @@ def always_on(case: Case) -> Seeing:
 
 def saturated(case: Case) -> Seeing:
     """Sigmoids and tanhs on their flat ends."""
-    seen = [one for one in case.first.seen if one.kind in SQUASHED and not (one.last and case.learned)]
+    seen = [
+        one
+        for one in case.first.seen
+        if one.gates or (one.kind in SQUASHED and not (one.last and case.learned))
+    ]
     if not seen or not isfinite(case.first.loss):
         return "", []
-    said = "shares by layer " + ", ".join(percent(one.saturated) for one in seen[:8])
+    shares = [max((gate.saturated for gate in one.gates), default=one.saturated) for one in seen]
+    said = "shares by layer " + ", ".join(map(percent, shares[:8]))
     return said, saturated_findings(seen, case.learned)
 
 
@@ -73,6 +78,8 @@ def saturated_findings(seen: Iterable[Seen], learned: bool) -> list[Finding]:
     """One finding for each layer with many saturated outputs."""
     found = []
     for one in seen:
+        if any(gate.saturated > t.SATURATED for gate in one.gates):
+            found.append(_gates_finding(one, learned))
         if one.kind not in SQUASHED or one.saturated <= t.SATURATED:
             continue
         what = "states" if isinstance(one.layer, Recurrent) else "outputs"
@@ -83,11 +90,26 @@ def saturated_findings(seen: Iterable[Seen], learned: bool) -> list[Finding]:
                 f"{percent(one.saturated)} of {what} are on the flat ends, where the slope is less than "
                 f"{percent(t.FLAT)} of the steepest; inputs go up to {short(one.x_largest)}.",
                 "Hardly any gradient comes through, so the layers before it learn slowly or not at all.",
-                "Standardize x and begin with smaller weights ('xavier_uniform'), or normalize before the activation.",
+                "Standardize x and begin with smaller weights, init='xavier_uniform', or put BatchNorm() before the "
+                "activation.",
                 one.place,
             )
         )  # fmt: skip
     return found
+
+
+def _gates_finding(one: Seen, learned: bool) -> Finding:
+    """The gates of a layer, of which at least one is saturated."""
+    serious = any(gate.saturated > t.MOSTLY_SATURATED for gate in one.gates) and not learned
+    shares = ", ".join(f"{gate.name} {percent(gate.saturated)}" for gate in one.gates)
+    return Finding(
+        "serious" if serious else "note" if learned else "warning", "saturated gates",
+        f"Values at the flat ends, where the slope is less than {percent(t.FLAT)} of the steepest: {shares}. Inputs go "
+        f"up to {short(one.x_largest)}.",
+        "A gate that stands at its end passes on hardly any gradient, so it does not learn when to open or close.",
+        "Standardize x and begin with the default weights: leave init and recurrent_init out.",
+        one.place,
+    )  # fmt: skip
 
 
 def dropout(case: Case) -> Seeing:

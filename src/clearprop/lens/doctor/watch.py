@@ -11,7 +11,7 @@ from clearprop.batches import Examples, take
 from clearprop.callbacks import Callback
 from clearprop.feed import Feed
 from clearprop.lens.doctor import thresholds as t
-from clearprop.lens.doctor.finding import Diagnosis, Finding, most_serious_first
+from clearprop.lens.doctor.finding import Diagnosis, Finding, gathered, most_serious_first
 from clearprop.lens.doctor.general import history_findings
 from clearprop.lens.doctor.gradients import (
     exploding_findings,
@@ -24,11 +24,10 @@ from clearprop.lens.doctor.reference import constant_loss, perfect_loss
 from clearprop.lens.doctor.trials import update_ratios, weights_of
 from clearprop.lens.doctor.units import dead_findings, saturated_findings
 from clearprop.lens.doctor.words import short
-from clearprop.lens.doctor.write import finding_text
+from clearprop.lens.doctor.write import remark
+from clearprop.lens.document.as_text import as_text
 from clearprop.loop import Training
 from clearprop.names import check_count
-
-CLOCK = 4  # steps after which the clock is looked at: of a small network's step that, too, is a per cent
 
 
 class Watch(Callback):
@@ -37,8 +36,8 @@ class Watch(Callback):
     Parameters
     ----------
     every : int, optional
-        Look every so many steps. By default as often as it costs at most 2 % of the training time, so that a run
-        of less than a sixth of a second is only judged by its losses.
+        Look every so many steps. By default as often as it costs at most 1 % of the training time, so that a run
+        of less than a tenth of a second is only judged by its losses.
     say : callable, optional
         What is told about each new finding, a text of some lines; by default it is printed. None: nobody.
 
@@ -79,24 +78,32 @@ class Watch(Callback):
         self._spent, self._cost = 0.0, t.FIRST_LOOK
         self._known = {(f.name, f.layer) for f in self.findings}
         self._rows = self._y = np.empty(0)
+        self._first, self._wake = training.step, 0
         self._began = perf_counter()
         self._next = self._began + self._cost / t.SHARE
 
     def on_step_end(self, training: Training) -> None:
-        if self.every is None and training.step % CLOCK and not self._before:
-            return
+        if training.step < self._wake:
+            return  # of a small network's step even the clock is a per cent
         now = perf_counter()
         due = now >= self._next if self.every is None else training.step % self.every == 0
-        if not due and not self._before:
-            return
-        if self._before:
+        measured = bool(self._before)
+        if measured:
             self._measure_update(training)
         if due:
             self._look(training)
             self._cost = perf_counter() - now
-        # wait until looking again costs no more than its share of the time
-        self._spent += perf_counter() - now
-        self._next = self._began + (self._spent + self._cost) / t.SHARE
+        if due or measured:  # wait until looking again costs no more than its share of the time
+            self._spent += perf_counter() - now
+            self._next = self._began + (self._spent + self._cost) / t.SHARE
+        self._wake = training.step + (1 if self._before else self._steps_to_wait(training.step, now))
+
+    def _steps_to_wait(self, step: int, now: float) -> int:
+        """To the next multiple of `every`; or half way to the time of the next look, at the pace so far."""
+        if self.every is not None:
+            return self.every - step % self.every
+        pace = (now - self._began) / (step - self._first)
+        return max(1, int((self._next - now) / pace / 2)) if pace else 1
 
     def on_fit_end(self, training: Training) -> None:
         if not len(self._rows):
@@ -146,13 +153,12 @@ class Watch(Callback):
 
     def _note(self, found: Iterable[Finding], training: Training) -> None:
         """Keep and say what is new; notes are no news."""
-        for finding in found:
-            if finding.severity == "note" or (finding.name, finding.layer) in self._known:
-                continue
-            self._known.add((finding.name, finding.layer))
+        new = [f for f in found if f.severity != "note" and (f.name, f.layer) not in self._known]
+        self._known |= {(finding.name, finding.layer) for finding in new}
+        for finding in gathered(new):
             self.findings.append(_at_step(finding, training.step))
             if self.say is not None:
-                self.say(finding_text(self.findings[-1]))
+                self.say(as_text(remark(self.findings[-1])))
 
 
 def _at_step(finding: Finding, step: int) -> Finding:

@@ -17,6 +17,15 @@ def short(value: float) -> str:
     return f"{value:.3g}"
 
 
+def about(value: float) -> str:
+    """One digit, for what is only known roughly.
+
+    >>> about(0.0546), about(12.3), about(2.4e-6)
+    ('0.05', '10', '2e-06')
+    """
+    return f"{float(f'{value:.0e}'):g}"
+
+
 def percent(share: float) -> str:
     """A share in per cent.
 

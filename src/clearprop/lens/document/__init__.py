@@ -1,11 +1,13 @@
 """A written answer as a small document: blocks, which are written as text, as Markdown, LaTeX or HTML.
 
-Inside a sentence `$…$` is a formula in LaTeX and a pair of backticks holds code; the rest is plain.
+Inside a sentence `$…$` is a formula in LaTeX and a pair of backticks holds code; the rest is plain. A backslash
+before a dollar sign or a backtick makes it plain, too: see `literal`.
 """
 
 import contextlib
 import io
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -17,12 +19,13 @@ import numpy.typing as npt
 from clearprop.lens.document.tensor import Tensor
 
 __all__ = [
-    "Block", "Code", "Confirmation", "Document", "Drawing", "Equation", "Heading", "Items", "Kind", "Paragraph",
-    "Picture", "Table", "Tensor", "Value", "joined", "number", "numbers", "recorded", "run_code", "small", "spans",
+    "Block", "Code", "Confirmation", "Document", "Drawing", "Equation", "Fold", "Heading", "Items", "Kind", "Paragraph",
+    "Picture", "Remark", "Table", "Tensor", "Value", "Written", "joined", "literal", "number", "numbers",
+    "power_of_ten", "recorded", "run_code", "scalar", "small", "spans",
 ]  # fmt: skip
 
 Kind = Literal["text", "math", "code"]
-_SPAN = re.compile(r"\$([^$]+)\$|`([^`]+)`")
+_SPAN = re.compile(r"\$([^$]+)\$|`([^`]+)`|\\([$`])")
 
 
 class Drawing(Protocol):
@@ -86,6 +89,24 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Remark:
+    """Something that was found: how grave it is ("serious", "warning", "note"), what, and what to do about it."""
+
+    severity: str
+    title: str
+    sentences: tuple[str, ...]
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Blocks that a page in HTML shows when one opens them by their title; elsewhere they stand open, without it."""
+
+    title: str
+    blocks: "tuple[Block, ...]"
+
+
+@dataclass(frozen=True)
 class Code:
     """Source text and what it printed when it was run."""
 
@@ -139,7 +160,20 @@ class Confirmation:
         return Paragraph(text.rstrip(), "NOT CONFIRMED.")
 
 
-Block = Heading | Paragraph | Items | Equation | Value | Tensor | Table | Code | Picture | Confirmation
+Block = (
+    Heading
+    | Paragraph
+    | Items
+    | Equation
+    | Value
+    | Tensor
+    | Table
+    | Remark
+    | Fold
+    | Code
+    | Picture
+    | Confirmation
+)
 
 
 @dataclass(frozen=True)
@@ -182,10 +216,40 @@ class Document:
 
         return html(self)
 
+    def fragment(self) -> str:
+        """The same without a page around it, for a notebook."""
+        from clearprop.lens.document.as_html import fragment
+
+        return fragment(self)
+
     @property
     def unconfirmed(self) -> tuple[Confirmation, ...]:
         """The claims that did not hold."""
         return tuple(block for block in self.blocks if isinstance(block, Confirmation) and not block.ok)
+
+
+class Written(ABC):
+    """What can be written as a document, in every form that a document has."""
+
+    @abstractmethod
+    def document(self) -> Document:
+        """The blocks that all the forms are written from."""
+
+    def text(self) -> str:
+        """For a terminal, within 80 columns."""
+        return self.document().text()
+
+    def markdown(self) -> str:
+        """As GitHub and Jupyter show it, formulas included."""
+        return self.document().markdown()
+
+    def latex(self) -> str:
+        """A whole document for pdfLaTeX, XeLaTeX or LuaLaTeX."""
+        return self.document().latex()
+
+    def html(self) -> str:
+        """A page that needs nothing else."""
+        return self.document().html()
 
 
 def recorded(text: str, command: str) -> Paragraph:
@@ -211,10 +275,19 @@ def spans(text: str) -> Iterator[tuple[Kind, str]]:
     for found in _SPAN.finditer(text):
         if found.start() > at:
             yield "text", text[at : found.start()]
-        yield ("math", found[1]) if found[1] else ("code", found[2])
+        yield ("math", found[1]) if found[1] else ("code", found[2]) if found[2] else ("text", found[3])
         at = found.end()
     if at < len(text):
         yield "text", text[at:]
+
+
+def literal(text: str) -> str:
+    """Text from elsewhere, such as a path, as a sentence in which nothing is a formula or code.
+
+    >>> list(spans(literal("$HOME/`x`")))
+    [('text', '$'), ('text', 'HOME/'), ('text', '`'), ('text', 'x'), ('text', '`')]
+    """
+    return re.sub(r"[$`]", r"\\\g<0>", text)
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -227,6 +300,31 @@ def number(value: float, digits: int = 4) -> str:
     if not isfinite(float(text)) or float(text) != int(float(text)):
         return text
     return str(int(float(text)))
+
+
+def scalar(value: float, digits: int = 4) -> str:
+    r"""A number on its own, in LaTeX: with so many decimals or, if it is very small or very large, so many digits.
+
+    >>> scalar(0.54769), scalar(0.0012345), scalar(-6.1e-08), scalar(2.0)
+    ('0.5477', '0.001234', '-6.1 \\cdot 10^{-8}', '2')
+    """
+    if not isfinite(value) or value == 0 or 1e-2 <= abs(value) < 1e6:
+        return number(value, digits)
+    text = f"{value:.{digits}g}"
+    return power_of_ten(value, digits) if "e" in text else text
+
+
+def power_of_ten(value: float, digits: int) -> str:
+    r"""A number times a power of ten, in LaTeX; without the number where that is 1.
+
+    >>> power_of_ten(-0.0000123456, 3), power_of_ten(1e9, 3)
+    ('-1.23 \\cdot 10^{-5}', '10^{9}')
+    """
+    times, _, power = f"{value:.{digits - 1}e}".partition("e")
+    times = times.rstrip("0").rstrip(".") if "." in times else times
+    return (
+        f"{times[:-1]}10^{{{int(power)}}}" if times in ("1", "-1") else rf"{times} \cdot 10^{{{int(power)}}}"
+    )
 
 
 def small(error: float) -> str:

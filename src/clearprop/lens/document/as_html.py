@@ -11,19 +11,24 @@ from clearprop.lens.document import (
     Confirmation,
     Document,
     Equation,
+    Fold,
     Heading,
     Items,
     Kind,
     Paragraph,
     Picture,
+    Remark,
     Table,
     Tensor,
     Value,
-    number,
+    scalar,
     spans,
 )
-from clearprop.lens.document.formula import plain, plain_lines
+from clearprop.lens.document.formula import plain, plain_rows
 from clearprop.lens.document.heat import ABOVE, BELOW, LOST, heat_picture, heat_table, scale_words
+
+SEVERITIES = {"serious": "#b2182b", "warning": "#b35806", "note": "#2166ac"}  # told apart by the words, too
+LEFT = ' style="text-align:left"'  # a notebook sets tables to the right
 
 
 def _rgb(color: str) -> str:
@@ -34,7 +39,7 @@ CSS = f"""
 :root{{color-scheme:light dark;--ink:#222;--faint:#5f5f5f;--ground:#fff;--line:#d8d8d8;--panel:#f5f6f8;--link:#005a94;
 --above:{ABOVE};--below:{BELOW}}}
 @media(prefers-color-scheme:dark){{:root{{--ink:#e6e6e6;--faint:#a8a8a8;--ground:#16181c;--line:#3a3d44;--panel:#20232a;
---link:#8cc4f0}}}}
+--link:#8cc4f0;--serious:#ff8a95;--warning:#f5a45c;--note:#7db6f0}}}}
 *{{box-sizing:border-box}}
 body{{margin:0 auto;padding:1rem;max-width:60rem;color:var(--ink);background:var(--ground);
 font:16px/1.5 system-ui,"Liberation Sans",Arial,sans-serif}}
@@ -43,11 +48,13 @@ h1{{font-size:1.5rem;margin:.3rem 0}}h2{{font-size:1.25rem}}h3{{font-size:1.1rem
 a{{color:var(--link)}}
 .m,.eq{{font-family:"STIX Two Math","Cambria Math","DejaVu Serif",serif}}
 .eq{{margin:.6rem 0 .6rem 1.2rem;white-space:pre-wrap;overflow-wrap:anywhere;font-size:1.05rem}}
+.rows{{display:grid;grid-template-columns:auto 1fr}}.rows span:nth-child(odd){{text-align:right}}
 code,pre{{font-family:ui-monospace,"DejaVu Sans Mono",monospace;font-size:.88em}}
 pre,.wide{{overflow-x:auto}}
 table{{border-collapse:collapse;margin:.6rem 0}}
 .wide th,.wide td{{text-align:left;padding:.15rem .9rem .15rem 0;border-bottom:1px solid var(--line)}}
 .wide td{{vertical-align:top}}
+.remark p{{margin:.2rem 0}}.remark{{break-inside:avoid}}
 figure{{margin:.8rem 0;padding:.6rem;background:var(--panel);border-radius:6px;overflow-x:auto;break-inside:avoid}}
 figcaption{{margin-bottom:.3rem}}figure p{{margin:.2rem 0;max-width:27rem;color:var(--faint);font-size:.85rem}}
 table.cells{{display:inline-table;margin:.2rem .8rem .2rem 0;font-variant-numeric:tabular-nums;font-size:.9rem}}
@@ -68,6 +75,13 @@ def html(document: Document) -> str:
     """A whole page."""
     body = "\n".join([f"<h1>{inline(document.title)}</h1>", *map(as_html, document.blocks)])
     return page(document.title, f"<main>\n{body}\n</main>")
+
+
+def fragment(document: Document) -> str:
+    """What a notebook shows, in its own colours."""
+    return (
+        f"<div><p><strong>{inline(document.title)}</strong></p>{''.join(map(as_html, document.blocks))}</div>"
+    )
 
 
 def page(title: str, body: str, more_css: str = "", script: str = "") -> str:
@@ -108,15 +122,22 @@ def as_html(block: Block) -> str:
         case Items(items):
             return f"<ul>{''.join(f'<li>{inline(item)}</li>' for item in items)}</ul>"
         case Equation(latex):
-            return f'<div class="eq">{escape(chr(10).join(plain_lines(latex)))}</div>'
+            return _equation(plain_rows(latex))
         case Value(name, value, digits):
             return _tensor(Tensor(name, np.asarray(value), digits=digits))
         case Tensor():
             return _tensor(block)
         case Table(head, rows):
-            cells = "".join(f"<th>{inline(cell)}</th>" for cell in head)
-            lines = "".join(f"<tr>{''.join(f'<td>{inline(cell)}</td>' for cell in row)}</tr>" for row in rows)
+            cells = "".join(f"<th{LEFT}>{inline(cell)}</th>" for cell in head)
+            lines = "".join(
+                f"<tr>{''.join(f'<td{LEFT}>{inline(cell)}</td>' for cell in row)}</tr>" for row in rows
+            )
             return f'<div class="wide"><table><tr>{cells}</tr>{lines}</table></div>'
+        case Remark():
+            return _remark(block)
+        case Fold(title, blocks):
+            inside = "".join(map(as_html, blocks))
+            return f"<details><summary>{inline(title)}</summary>{inside}</details>"
         case Code(source, output):
             printed = f"<p>prints</p><pre>{escape(output)}</pre>" if output else ""
             return f"<pre>{escape(source)}</pre>{printed}"
@@ -124,10 +145,32 @@ def as_html(block: Block) -> str:
             return f"<figure><pre>{escape(drawing.text())}</pre><p>{inline(caption)}</p></figure>"
 
 
+def _equation(rows: list[tuple[str, str]]) -> str:
+    """A formula's lines; those that belong together under one another at their marks, whatever the letters' widths."""
+    if not any(right for _, right in rows):
+        return f'<div class="eq">{escape(rows[0][0])}</div>'
+    each = (f"<span>{escape(left)} </span><span>{escape(right)}</span>" for left, right in rows)
+    return f'<div class="eq rows">{"".join(each)}</div>'
+
+
+def _remark(remark: Remark) -> str:
+    """With its looks, since it may stand in a notebook; a page's variables may give it other colours."""
+    colour = f"var(--{remark.severity},{SEVERITIES[remark.severity]})"
+    mark = (
+        f'<span style="color:{colour};background:var(--ground,#fff);padding:0 .3em">{remark.severity}</span>'
+    )
+    seen = f"<p>{' '.join(map(inline, remark.sentences))}</p>" if remark.sentences else ""
+    remedy = f"<p>→ <em>{inline(remark.remedy)}</em></p>" if remark.remedy else ""
+    return (
+        f'<div class="remark" style="border-left:4px solid {colour};padding-left:.7em;margin:.7em 0">'
+        f"<p><strong>{mark} {inline(remark.title)}</strong></p>{seen}{remedy}</div>"
+    )
+
+
 def _tensor(tensor: Tensor) -> str:
     """A number on a line, or a figure: cells where all numbers can be written, else an image."""
     if tensor.value.ndim == 0:
-        value = number(float(tensor.value.item()), tensor.digits)
+        value = plain(scalar(tensor.value.item(), tensor.digits))
         return f'<div class="eq">{escape(plain(tensor.name))} = {value}</div>'
     role = f", {inline(tensor.role)}" if tensor.role else ""
     caption = f"<figcaption>{formula(tensor.name)} {escape(tensor.shape)}{role}</figcaption>"

@@ -8,11 +8,13 @@ from clearprop.lens.document import (
     Confirmation,
     Document,
     Equation,
+    Fold,
     Heading,
     Items,
     Kind,
     Paragraph,
     Picture,
+    Remark,
     Table,
     Tensor,
     Value,
@@ -70,6 +72,12 @@ def _block(block: Block) -> str:
             return "".join(f"\\[\n{part}\n\\]\n" for part in equalities(block)) + said
         case Table():
             return _table(block)
+        case Remark(severity, title, sentences, remedy):
+            seen = "".join(f" {inline(sentence)}" for sentence in sentences)
+            what = f"\\textbf{{{severity.capitalize()}: {inline(title)}.}}{seen}\n"
+            return what + (f"\n$\\rightarrow$ \\emph{{{inline(remedy)}}}\n" if remedy else "")
+        case Fold(_, blocks):
+            return "\n".join(map(_block, blocks))
         case Code(source, output):
             return latex_verbatim(source) + (f"\nprints\n\n{latex_verbatim(output)}" if output else "")
         case Picture(drawing, caption):

@@ -12,20 +12,23 @@ from clearprop.lens.document import (
     Confirmation,
     Document,
     Equation,
+    Fold,
     Heading,
     Items,
     Kind,
     Paragraph,
     Picture,
+    Remark,
     Table,
     Tensor,
     Value,
     number,
     numbers,
+    scalar,
     spans,
 )
 
-_MARKS = re.compile(r"([\\*_<\[\]|])")
+_MARKS = re.compile(r"([\\`$*_<\[\]|])")
 
 
 def markdown(document: Document) -> str:
@@ -73,6 +76,11 @@ def _block(block: Block) -> str:
                 *([inline(cell) for cell in row] for row in rows),
             ]
             return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        case Remark(severity, title, sentences, remedy):
+            seen = "".join(f" {inline(sentence)}" for sentence in sentences)
+            return f"- **{severity}: {inline(title)}.**{seen}" + (f" *{inline(remedy)}*" if remedy else "")
+        case Fold(_, blocks):
+            return "\n\n".join(map(_block, blocks))
         case Code(source, output):
             return _fenced(source, "python") + (f"\n\nprints\n\n{_fenced(output, 'text')}" if output else "")
         case Picture(drawing, caption):
@@ -96,12 +104,12 @@ def equality(block: Value) -> str:
 def equalities(block: Tensor) -> list[str]:
     """`name[…] = part` in LaTeX, for each part that is shown."""
     if block.value.ndim == 0:
-        return [equality(Value(block.name, block.value, block.digits))]
+        return [f"{block.name} = {scalar(block.value.item(), block.digits)}"]
     scale = block.scale()
     times = f"10^{{{scale}}} \\cdot\n" if scale else ""
     each = []
     for part in block.parts():
-        rows = numbers(part.rows * 10.0**-scale, block.digits)
+        rows = numbers(block.scaled(part.rows), block.digits)
         matrix = " \\\\\n".join(" & ".join(row) for row in rows)
         each.append(f"{block.name}{part.where} =\n{times}\\begin{{bmatrix}}\n{matrix}\n\\end{{bmatrix}}")
     return each

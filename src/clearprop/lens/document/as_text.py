@@ -1,7 +1,7 @@
 """A document for a terminal: 80 columns, formulas with the signs that Unicode has."""
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from clearprop.arrays import Array
 from clearprop.lens.document import (
@@ -10,16 +10,19 @@ from clearprop.lens.document import (
     Confirmation,
     Document,
     Equation,
+    Fold,
     Heading,
     Items,
     Kind,
     Paragraph,
     Picture,
+    Remark,
     Table,
     Tensor,
     Value,
     number,
     numbers,
+    scalar,
     spans,
 )
 from clearprop.lens.document.formula import plain, plain_lines
@@ -33,7 +36,7 @@ _SHORT = 30  # formulas up to this width stay on one line
 def text(document: Document) -> str:
     """The document's text, with a newline at the end."""
     parts = [_underlined(document.title, "=")]
-    parts += [_block(block) for block in document.blocks]
+    parts += [as_text(block) for block in document.blocks]
     return "\n\n".join(parts) + "\n"
 
 
@@ -45,15 +48,26 @@ def columns(line: str) -> int:
 
 
 def wrapped(sentence: str, first: str = "", rest: str = "", width: int = WIDTH) -> str:
-    """A sentence broken into lines; `first` and `rest` are their beginnings."""
+    """A sentence broken into lines; `first` and `rest` are their beginnings. A word is cut where no line holds it."""
     lines, line = [], first
-    for word in sentence.split(" "):
+    room = width - max(columns(first), columns(rest))
+    for word in (piece for whole in sentence.split(" ") for piece in _cut(whole, room)):
         begun = line in (first, rest)
         if not begun and columns(line) + 1 + columns(word) > width:
             lines.append(line)
             line, begun = rest, True
         line += word if begun else f" {word}"
     return "\n".join([*lines, line]).replace(_HARD, " ")
+
+
+def _cut(word: str, room: int) -> Iterator[str]:
+    """A word in pieces that a line holds, cut at hard spaces if it has any."""
+    while columns(word) > room:
+        end = max(i for i in range(1, len(word)) if i == 1 or columns(word[:i]) <= room)
+        at = max(word.rfind(_HARD, 1, end + 1), 0) or end
+        yield word[:at]
+        word = word[at:].lstrip(_HARD)
+    yield word
 
 
 def said(sentence: str) -> str:
@@ -76,14 +90,15 @@ def _underlined(title: str, sign: str) -> str:
     return f"{lines}\n{sign * max(columns(line) for line in lines.splitlines())}"
 
 
-def _block(block: Block) -> str:
+def as_text(block: Block) -> str:
+    """One block."""
     match block:
         case Heading(title, level):
             return _underlined(title, "=" if level == 1 else "-")
         case Paragraph(sentence, lead):
             return wrapped(said(f"{lead} {sentence}" if lead else sentence))
         case Confirmation():
-            return _block(block.paragraph())
+            return as_text(block.paragraph())
         case Items(items):
             return "\n".join(wrapped(said(item), "  - ", "    ") for item in items)
         case Equation(latex):
@@ -94,6 +109,10 @@ def _block(block: Block) -> str:
             return _tensor(block)
         case Table():
             return _table(block)
+        case Remark():
+            return _remark(block)
+        case Fold(_, blocks):
+            return "\n\n".join(map(as_text, blocks))
         case Code(source, output):
             printed = f"\n\n  prints\n\n{_indented(output)}" if output else ""
             return _indented(source) + printed
@@ -107,7 +126,11 @@ def _indented(lines: str) -> str:
 
 def _line(line: str) -> str:
     """A formula's line, which keeps its spaces where it is short enough."""
-    return f"    {line}" if columns(line) <= WIDTH - 4 else wrapped(line, "    ", "        ")
+    if columns(line) <= WIDTH - 4:
+        return f"    {line}"
+    return wrapped(
+        line.replace(" · 10", f"{_HARD}·{_HARD}10"), "    ", "        "
+    )  # a power of ten stays whole
 
 
 def _value(block: Value) -> str:
@@ -123,7 +146,7 @@ def _value(block: Value) -> str:
 def _tensor(tensor: Tensor) -> str:
     """Its parts, in as many columns as there is room for, and its statistics where they are not all of it."""
     if tensor.value.ndim == 0:
-        return _value(Value(tensor.name, tensor.value, tensor.digits))
+        return f"    {plain(tensor.name)} = {plain(scalar(tensor.value.item(), tensor.digits))}"
     for across in range(COLUMNS, 0, -1):
         lines = _parts(tensor, across)
         if max(map(columns, lines)) <= WIDTH:
@@ -148,7 +171,14 @@ def _parts(tensor: Tensor, across: int) -> list[str]:
 
 
 def _words(tensor: Tensor, rows: Array) -> list[list[str]]:
-    return numbers(rows * 10.0 ** -tensor.scale(), tensor.digits)
+    return numbers(tensor.scaled(rows), tensor.digits)
+
+
+def _remark(remark: Remark) -> str:
+    """What was found; what was seen, indented; the remedy behind an arrow."""
+    lines = [wrapped(said(remark.title), f"{remark.severity.upper():<9}", " " * 9)]
+    lines += [wrapped(said(sentence), "  ", "  ") for sentence in remark.sentences]
+    return "\n".join([*lines, wrapped(said(remark.remedy), "  → ", "    ")] if remark.remedy else lines)
 
 
 def _table(table: Table) -> str:

@@ -10,8 +10,9 @@ import unicodedata
 _TOKEN = re.compile(r"\\text\{[^{}]*\}|\\[A-Za-z]+|\\.|\s+|.", re.DOTALL)
 _SYMBOLS = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "eta": "η", "theta": "θ", "lambda": "λ",
-    "mu": "μ", "pi": "π", "rho": "ρ", "sigma": "σ", "phi": "ϕ", "varphi": "φ", "Delta": "Δ", "Phi": "Φ", "sum": "Σ",
-    "prod": "Π", "partial": "∂", "nabla": "∇", "ell": "ℓ", "infty": "∞", "odot": "⊙", "pm": "±", "cdot": "·",
+    "mu": "μ", "pi": "π", "rho": "ρ", "sigma": "σ", "phi": "ϕ", "varphi": "φ", "omega": "ω", "Delta": "Δ", "Phi": "Φ",
+    "sum": "Σ", "prod": "Π",
+    "partial": "∂", "nabla": "∇", "ell": "ℓ", "infty": "∞", "odot": "⊙", "pm": "±", "cdot": "·",
     "times": "×", "le": "≤", "ge": "≥", "ne": "≠", "approx": "≈", "to": "→", "leftarrow": "←", "Rightarrow": "⇒",
     "in": "∈", "ast": "∗", "top": "ᵀ", "lVert": "‖", "rVert": "‖",
     "lvert": "|", "rvert": "|", "lbrace": "{", "rbrace": "}", "dots": "…", "cdots": "…", "ldots": "…",
@@ -44,13 +45,20 @@ def plain(latex: str) -> str:
 
 def plain_lines(latex: str) -> list[str]:
     """A formula's lines: those of `aligned`, set under one another, or a single one."""
-    reader = _Reader(latex.strip())
+    rows = plain_rows(latex)
+    if len(rows) == 1:
+        return [" ".join(filter(None, rows[0]))]
+    width = max(len(left) for left, right in rows if right)
+    return [f"{left:>{width}} {right}".rstrip() for left, right in rows]
+
+
+def plain_rows(latex: str) -> list[tuple[str, str]]:
+    """What stands to the left of the mark in each line of `aligned`, and to the right; else a single line."""
     inside = latex.strip().removeprefix(r"\begin{aligned}").removesuffix(r"\end{aligned}")
     if inside == latex.strip():
-        return [reader.sequence()]
-    rows = [[cell.strip() for cell in row] for row in _Reader(inside.strip()).rows()]
-    width = max(len(row[0]) for row in rows if len(row) > 1)
-    return [f"{row[0]:>{width}} {' '.join(row[1:])}".rstrip() for row in rows]
+        return [(_Reader(inside).sequence(), "")]
+    rows = ([cell.strip() for cell in row] for row in _Reader(inside.strip()).rows())
+    return [(left, " ".join(right)) for left, *right in rows]
 
 
 class _Reader:

@@ -28,7 +28,7 @@ def heat_table(tensor: Tensor) -> str:
     factor = f'<p class="scale">10<sup>{scale}</sup> times</p>' if scale else ""
     tables = []
     for part in tensor.parts(ACROSS):
-        words = numbers(part.rows * 10.0**-scale, tensor.digits)
+        words = numbers(tensor.scaled(part.rows), tensor.digits)
         lines = "".join(
             f"<tr>{''.join(_cell(v, w, top) for v, w in zip(row, cells, strict=True))}</tr>"
             for row, cells in zip(part.rows, words, strict=True)

@@ -74,14 +74,22 @@ class Tensor:
         top = float(np.abs(self.value[np.isfinite(self.value)]).max(initial=0)) if self.value.size else 0
         return 0 if top == 0 or 1e-2 <= top < 1e5 else floor(log10(top))
 
+    def scaled(self, rows: Array) -> Array:
+        """Some of its numbers without that power of ten, in float64; in two steps, since 10³²⁴ is no number."""
+        half = -self.scale() // 2
+        scaled: Array = rows.astype(np.float64) * 10.0**half * 10.0 ** (-self.scale() - half)
+        return scaled
+
     def statistics(self) -> str:
         """Its smallest, mean and largest number, its norm, and how much of it is 0."""
         flat = self.value.astype(np.float64).ravel()
         finite = flat[np.isfinite(flat)]
         if not finite.size:
             return "none of its numbers is finite" if flat.size else "empty"
-        said = f"smallest {short(finite.min())}, mean {short(finite.mean())}, largest {short(finite.max())}"
-        said += f", norm {short(np.linalg.norm(finite))}"
+        top = float(np.abs(finite).max()) or 1.0  # so that no sum and no square is too large or too small
+        mean, norm = float((finite / top).mean()) * top, float(np.linalg.norm(finite / top)) * top
+        said = f"smallest {short(finite.min())}, mean {short(mean)}, largest {short(finite.max())}"
+        said += f", norm {short(norm)}"
         zeros, lost = np.mean(flat == 0), flat.size - finite.size
         said += f"; {zeros:.0%} are 0".replace("%", " %") if zeros > 0 else ""
         return said + (f"; {lost:,} of {flat.size:,} are not finite" if lost else "")

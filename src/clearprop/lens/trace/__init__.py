@@ -1,5 +1,6 @@
 """trace: one training step of a network, line by line, with its equations, its shapes and its numbers."""
 
+import re
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -10,12 +11,14 @@ import numpy as np
 
 from clearprop.arrays import Array
 from clearprop.errors import ConfigError
-from clearprop.evaluation import prepare_arrays
+from clearprop.evaluation import prepare_arrays, prepare_weights
 from clearprop.kernels.penalties import l1_penalty, l2_penalty
-from clearprop.lens.document import Document
+from clearprop.lens.document import Document, Written, scalar
+from clearprop.lens.document.formula import plain
 from clearprop.lens.trace.build import Builder
-from clearprop.lens.trace.ends import LossNumbers, clip_step, loss_step, penalty_step, update_step
+from clearprop.lens.trace.ends import clip_step, loss_step, penalty_step, update_step
 from clearprop.lens.trace.letters import Letters
+from clearprop.lens.trace.put_in.losses import LossNumbers
 from clearprop.lens.trace.record import Recorder
 from clearprop.lens.trace.step import Quantity, TraceStep
 from clearprop.losses import Loss, make_loss
@@ -28,7 +31,7 @@ __all__ = ["Quantity", "Trace", "TraceStep", "trace"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Trace:
+class Trace(Written):
     """One training step, as data and as a document. Made by `trace`.
 
     Attributes
@@ -45,6 +48,8 @@ class Trace:
     examples : int
         N.
     title : str
+    origin : str
+        Where network and optimizer come from, if there is something to be said of it.
     """
 
     steps: tuple[TraceStep, ...]
@@ -54,6 +59,7 @@ class Trace:
     updated: dict[str, Array]
     examples: int
     title: str
+    origin: str = ""
 
     def step(self, phase: str, layer: int | str = "") -> TraceStep:
         """A step by its phase and its layer: `trace.step("backward", 0)["dw"]`; of the update the last one."""
@@ -69,18 +75,6 @@ class Trace:
 
         return document(self)
 
-    def text(self) -> str:
-        """For a terminal, within 80 columns."""
-        return self.document().text()
-
-    def markdown(self) -> str:
-        """As GitHub and Jupyter show it, formulas included."""
-        return self.document().markdown()
-
-    def latex(self) -> str:
-        """A whole document for pdfLaTeX, XeLaTeX or LuaLaTeX."""
-        return self.document().latex()
-
     def html(self) -> str:
         """A page that steps through the network, by the arrow keys; it needs no network and no script."""
         from clearprop.lens.trace.page import trace_page
@@ -89,14 +83,18 @@ class Trace:
 
     def _repr_html_(self) -> str:
         page = escape(self.html(), quote=True)
-        return f'<iframe srcdoc="{page}" title="trace" style="width:100%;height:40rem;border:1px solid #ccc"></iframe>'
+        without = (
+            f"{escape(repr(self))}: run this cell, and its page is shown here."  # where no frame is allowed
+        )
+        look = "width:100%;height:40rem;border:1px solid #ccc"
+        return f'<iframe srcdoc="{page}" title="trace" style="{look}">{without}</iframe>'
 
     def __str__(self) -> str:
         return self.text()
 
     def __repr__(self) -> str:
         n = f"{self.examples} example{'s' if self.examples > 1 else ''}"
-        return f"Trace({len(self.steps)} steps, {n}, loss {self.loss:.4f})"
+        return f"Trace({len(self.steps)} steps, {n}, loss {plain(scalar(self.loss))})"
 
 
 def trace(
@@ -110,6 +108,7 @@ def trace(
     l2: float = 0.0,
     clip_norm: float | None = None,
     clip_value: float | None = None,
+    sample_weights: Any = None,
     training: bool = True,
     unit: int = 0,
     letters: Mapping[str, str] | None = None,
@@ -127,8 +126,8 @@ def trace(
         The mini-batch; one example is a mini-batch of one.
     y : array
         Labels (N,) or targets, as the loss wants them.
-    loss, optimizer, l1, l2, clip_norm, clip_value
-        As of `fit`.
+    loss, optimizer, l1, l2, clip_norm, clip_value, sample_weights
+        As of `fit`; so the weights of these examples are scaled to a mean of 1.
     training : bool
         Whether dropout drops, and batch norm takes the mini-batch's statistics.
     unit : int
@@ -162,14 +161,18 @@ def trace(
     _check_model(model)
     loss, given = make_loss(loss), make_optimizer(optimizer)
     unit = check_count("trace", "unit", unit, least=0)
-    _check_letters(model, letters or {})
+    _check_letters(model, {} if letters is None else letters)
+    for name, flag in (("training", training), ("apply", apply)):
+        if not isinstance(flag, bool | np.bool_):
+            raise ConfigError(f"trace: expected {name} to be True or False, got {flag!r}.")
     for name, value in (("l1", l1), ("l2", l2)):
         check_number("trace", name, value, ">= 0", lambda v: v >= 0)
     x, y = prepare_arrays(model, loss, x, y, "trace")
+    weights = prepare_weights("trace", sample_weights, len(x), model.dtype)
     limits = {"value": clip_value, "norm": clip_norm}
     with np.errstate(all="ignore"):
         run = _Run(model, loss, deepcopy(given), letters or {}, unit)
-        numbers = run.passes(x, y, training)
+        numbers = run.passes(x, y, weights, training)
         grads = run.grads()
         run.penalties(l1, l2, numbers.mean)
         run.clip(limits)
@@ -193,15 +196,16 @@ class _Run:
         self.letters, self.unit = letters, unit
         self.steps: list[TraceStep] = []
 
-    def passes(self, x: Array, y: Array, training: bool) -> LossNumbers:
+    def passes(self, x: Array, y: Array, weights: Array | None, training: bool) -> LossNumbers:
         """Forward, loss, backward."""
         scores, caches = self.model.forward(x, training=training)
         losses, each = self.loss(scores, y)
-        dscores = each * (1 / len(x))
+        share = 1 / len(x) if weights is None else (weights / len(x)).reshape(-1, *[1] * (scores.ndim - 1))
+        dscores = each * share
         self.model.backward(dscores, caches, need_dx=True)
         builder = Builder(self.recorder, self.before, self.letters, self.unit, training)
         self.steps += builder.forward()
-        numbers = LossNumbers(self.loss, scores, y, losses, each, dscores)
+        numbers = LossNumbers(self.loss, scores, y, losses, dscores, weights)
         names = {"s": f"{len(self.model.layers) - 1}.y", "p": "p"}
         given = {letter: self.letters[key] for letter, key in names.items() if key in self.letters}
         self.steps.append(loss_step(numbers, Letters(given, bool(self.letters), len(x) == 1), "the scores"))
@@ -219,39 +223,56 @@ class _Run:
         for strength, penalty in ((l1, l1_penalty), (l2, l2_penalty)):
             if not strength:
                 continue
-            value = 0.0
+            value, before = 0.0, self.grads()
             for span in spans:
                 part, dw = penalty(self.model.params[span], strength)
                 value += part
                 self.model.grads[span] += dw
             weights = {name: self.before[name] for name in names}
-            self.steps.append(penalty_step(weights, strength, penalty is l2_penalty, value, loss))
+            grads, squared = (before, self.grads()), penalty is l2_penalty
+            self.steps.append(penalty_step(weights, grads, strength, squared, value, loss, self.letters))
             loss += value
 
     def clip(self, limits: Mapping[str, float | None]) -> None:
         grads = self.model.grads
         if (limit := limits["value"]) is not None:
-            before = float(np.abs(grads).max(initial=0))
+            before, size = self.grads(), float(np.abs(grads).max(initial=0))
             clip_value(grads, limit)
-            self.steps.append(clip_step("value", limit, before, float(np.abs(grads).max(initial=0))))
+            sizes = size, float(np.abs(grads).max(initial=0))
+            self._clipped("value", limit, sizes, before)
         if (limit := limits["norm"]) is not None:
-            before = clip_norm(grads, limit)
-            self.steps.append(clip_step("norm", limit, before, float(np.linalg.norm(grads))))
+            before, size = self.grads(), clip_norm(grads, limit)
+            self._clipped("norm", limit, (size, float(np.linalg.norm(grads))), before)
+
+    def _clipped(self, kind: str, limit: float, sizes: tuple[float, float], before: dict[str, Array]) -> None:
+        if before:
+            self.steps.append(clip_step(kind, limit, sizes, (before, self.grads()), self.letters))
 
     def update(self, applied: bool) -> dict[str, Array]:
-        if isinstance(self.optimizer, AdamW):
-            self.optimizer.decay_spans = self.model.weight_spans()
+        """The optimizer's step."""
         if not self.before:
             return {}
+        decaying: set[str] = set()
+        if isinstance(self.optimizer, AdamW):
+            spans = self.optimizer.decay_spans = self.model.weight_spans()
+            decaying = {name for name, span in self.model.layout.spans.items() if span in spans}
+        slots = self._slots()
         self.optimizer.step(self.model.params, self.model.grads)
-        after, views = self.model.named_params(), self.model.layout.views
-        slots = {name: views(slot) for name, slot in self.optimizer.slots.items()}
+        after = self.model.named_params()
         self.steps.append(
             update_step(
-                self.optimizer, self.before, self.model.named_grads(), after, slots, self.letters, applied
+                self.optimizer, self.before, self.model.named_grads(), after, (slots, self._slots()),
+                decaying, self.letters, applied,
             )
-        )
+        )  # fmt: skip
         return {name: array.copy() for name, array in after.items()}
+
+    def _slots(self) -> dict[str, dict[str, Array]]:
+        """What the optimizer remembers now, by parameter: zeros before its first step."""
+        found = {
+            name: np.zeros_like(self.model.params) for name in self.optimizer.slot_names
+        } | self.optimizer.slots
+        return {name: dict(self.model.layout.views(slot.copy())) for name, slot in found.items()}
 
 
 def _apply(model: Sequential, run: _Run, optimizer: Optimizer) -> None:
@@ -274,6 +295,19 @@ def _check_letters(model: Sequential, letters: Mapping[str, str]) -> None:
     if not isinstance(letters, Mapping):
         raise ConfigError(f"trace: expected letters to be a mapping such as {{'0.y': 'a'}}, got {letters!r}.")
     known = ["x", "p", *(f"{i}.y" for i in range(len(model.layers))), *model.named_params()]
-    for key in letters:
+    for key, letter in letters.items():
         if key not in known:
             raise unknown("trace", "letter", key, known)
+        if not (isinstance(letter, str) and _is_letter(letter)):
+            what = r"a letter in LaTeX such as 'a', 'h_1' or '\alpha'"
+            raise ConfigError(f"trace: expected letters[{key!r}] to be {what}, got {letter!r}.")
+
+
+def _is_letter(latex: str) -> bool:
+    """Whether the documents' reader of formulas knows it, and indices can follow it."""
+    if re.search(r"[$&\n]|\\\\|^[_^}]", latex) or latex.count("{") != latex.count("}"):
+        return False
+    try:
+        return bool(plain(latex).strip())
+    except (ValueError, IndexError):
+        return False

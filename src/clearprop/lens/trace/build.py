@@ -1,14 +1,15 @@
 """From what was recorded to steps: forward, and backward, each array with its letter and where it came from."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 from clearprop.arrays import Array
 from clearprop.layers import Activation, Bidirectional, Embedding, Layer, TimeDistributed
 from clearprop.lens.equations import layer_equations
 from clearprop.lens.layer_equations import Equations
-from clearprop.lens.trace.kept import kept
+from clearprop.lens.trace.kept import Kept, kept, kept_back
 from clearprop.lens.trace.letters import Letters
-from clearprop.lens.trace.put_in import put_in_backward, put_in_forward
+from clearprop.lens.trace.put_in import Look, put_in_backward, put_in_forward
 from clearprop.lens.trace.record import BackCall, Call, Recorder, own
 from clearprop.lens.trace.step import Quantity, TraceStep
 
@@ -35,6 +36,7 @@ class Builder:
         self.alone = len(x) == 1
         self.roles: dict[int, str] = {id(x): "the input"}  # of arrays, by their ids: what they are
         self.shown: set[int] = set()
+        self.kept: dict[int, list[Kept]] = {}  # of a call, by its id: the way back names the same arrays
 
     def forward(self) -> list[TraceStep]:
         """All layers, those inside a layer before it."""
@@ -80,7 +82,10 @@ class Builder:
             inputs.append(
                 self.quantity(letters, name, array, f"the parameter {call.path}.{name}", param=True)
             )
-        outputs = [self.quantity(Letters(), letter, array, role) for letter, role, array in kept(call)]
+        self.kept[id(call)] = kept(call)
+        outputs = [
+            self.quantity(Letters(), letter, array, role) for letter, role, array in self.kept[id(call)]
+        ]
         last = outer is None and call is self.recorder.calls[-1]
         y_role = "the scores" if last else f"the output of layer {call.path}"
         outputs.append(self.quantity(letters, "y", call.y, y_role))
@@ -93,7 +98,7 @@ class Builder:
             "forward", call.path, _name(call.layer, outer),
             tuple(letters.equation(latex) for latex in equations.forward),
             tuple(inputs), tuple(outputs),
-            tuple(put_in_forward(call, own_params, letters, self.unit)), tuple(notes),
+            tuple(put_in_forward(self._look(call, own_params, letters))), tuple(notes),
         )  # fmt: skip
 
     def _backward(self, back: BackCall, outer: Layer | None) -> Iterator[TraceStep]:
@@ -103,35 +108,63 @@ class Builder:
         call = self.recorder.forward_of[id(back.layer)]
         own_params = {} if back.inside else own(self.params, back.path)
         dy_role = self.roles.get(id(back.dy), _around(outer, "dy"))
+        equations = self._equations(call)
         inputs = [self.quantity(letters, "dy", back.dy, dy_role)]
-        inputs.append(self.quantity(letters, "x", call.x, self.roles.get(id(call.x), _around(outer, "x"))))
-        for name, array in own_params.items():
-            if name in SUMMANDS:
-                continue
-            inputs.append(
-                self.quantity(letters, name, array, f"the parameter {back.path}.{name}", param=True)
-            )
-        outputs = [
+        inputs += self._read_again(call, letters, own_params, " ".join(equations.backward), outer)
+        made = kept_back(call, back.dy)
+        outputs = [self.quantity(Letters(), letter, array, role) for letter, role, array in made]
+        outputs += [
             self.quantity(letters, f"d{name}", array, f"the gradient of {back.path}.{name}", param=True)
             for name, array in back.grads.items()
         ]
         if back.dx is not None and not isinstance(back.layer, Embedding):
             outputs.append(self.quantity(letters, "dx", back.dx, _receiver(back.path, outer)))
             self.roles[id(back.dx)] = f"what layer {back.path} sends back"
-        equations = self._equations(call)
         yield TraceStep(
             "backward", back.path, _name(back.layer, outer),
             tuple(letters.equation(latex) for latex in equations.backward),
             tuple(inputs), tuple(outputs),
-            tuple(put_in_backward(call, back, own_params, letters, self.unit)),
+            tuple(put_in_backward(self._look(call, own_params, letters))),
             tuple(filter(None, [f"${letters('dy')}$ is {dy_role}.", equations.back, _derived(equations)])),
         )  # fmt: skip
+
+    def _read_again(
+        self, call: Call, letters: Letters, params: Mapping[str, Array], equations: str, outer: Layer | None
+    ) -> list[Quantity]:
+        """The arrays of the way forward that the way back's equations name."""
+        found = []
+        for letter, array in (("x", call.x), ("y", call.y)):
+            if _names(equations, letter):
+                role = self.roles.get(id(array), _around(outer, letter))
+                found.append(self.quantity(letters, letter, array, role))
+        for name, array in params.items():
+            if name not in SUMMANDS:
+                found.append(
+                    self.quantity(letters, name, array, f"the parameter {call.path}.{name}", param=True)
+                )
+        return found + [
+            self.quantity(Letters(), letter, array, role)
+            for letter, role, array in self.kept[id(call)]
+            if _names(equations, letter) or (len(letter) > 1 and "\\" not in letter)
+        ]
+
+    def _look(self, call: Call, params: Mapping[str, Array], letters: Letters) -> Look:
+        return Look(call, self.recorder.back_of[id(call.layer)], dict(params), letters, self.unit)
 
     def _equations(self, call: Call) -> Equations:
         try:
             return layer_equations(call.layer, self.training)
         except KeyError:
             return OWN
+
+
+def _names(equations: str, letter: str) -> bool:
+    r"""Whether a letter stands in equations, by itself or with an index: x in x_t, and not in \exp, dx or \hat{x}.
+
+    >>> _names(r"dx = dy \odot y", "y"), _names(r"dx = \exp(dy)", "x")
+    (True, False)
+    """
+    return re.search(rf"(?<![A-Za-z\\])(?<!hat\{{){re.escape(letter)}(?![A-Za-z])", equations) is not None
 
 
 def _name(layer: Layer, outer: Layer | None) -> str:

@@ -1,117 +1,105 @@
 """The steps between forward and backward, and after: the loss, the penalties, the clipping, the update."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from clearprop.arrays import Array
 from clearprop.lens.document.tensor import Tensor, short
 from clearprop.lens.equations import loss_equations, optimizer_equations
-from clearprop.lens.trace.letters import Letters, factor, figure, fine
-from clearprop.lens.trace.put_in import softmax_words
+from clearprop.lens.trace.letters import Letters, figure
+from clearprop.lens.trace.put_in.losses import LossNumbers, loss_lines
+from clearprop.lens.trace.put_in.updates import clip_lines, penalty_lines, update_lines
 from clearprop.lens.trace.step import Quantity, TraceStep
-from clearprop.losses import Loss, probabilities_from
+from clearprop.losses import probabilities_from
 from clearprop.optimizer import Optimizer
-
-LABELS = ("labels", "labels or rows")
-
-
-@dataclass(frozen=True, eq=False)
-class LossNumbers:
-    """What a loss made of scores and targets."""
-
-    loss: Loss
-    scores: Array
-    y: Array
-    losses: Array  # (N,)
-    each: Array  # the gradient of each example's own loss
-    dscores: Array  # of their mean, which goes back
-
-    @property
-    def mean(self) -> float:
-        return float(np.add.reduce(self.losses) / len(self.losses))
 
 
 def loss_step(numbers: LossNumbers, letters: Letters, role: str) -> TraceStep:
     """The loss, and the gradient that goes back."""
     loss, n = numbers.loss, len(numbers.losses)
     equations = loss_equations(loss)
-    labels = loss.targets in LABELS and numbers.y.ndim < numbers.scores.ndim
+    notes = [equations.where]
+    if numbers.places > 1:
+        notes.append(
+            f"i counts the {numbers.places:,} places of an example, whose loss is the mean over them."
+        )
+    if n > 1:
+        notes.append(f"The mean over the {n:,} examples is taken here, once, by dividing by {n:,}.")
+    if numbers.weights is not None:
+        notes.append(r"Each example's loss is multiplied by its weight $\omega$; their mean is 1.")
+    if not np.isfinite(numbers.losses).all():
+        notes.append("The loss is not finite: the steps before show where it began.")
+    inputs, outputs = _loss_arrays(numbers, letters, role)
+    return TraceStep(
+        "loss", "", loss.name.replace("_", " "), tuple(_loss_equations(numbers, letters)), tuple(inputs),
+        tuple(outputs), tuple(loss_lines(numbers, letters)), tuple(notes),
+    )  # fmt: skip
+
+
+def _loss_equations(numbers: LossNumbers, letters: Letters) -> list[str]:
+    """The table's equations, with the mean over examples and places."""
+    equations, n = loss_equations(numbers.loss), len(numbers.losses)
+    forward = [letters.equation(latex) for latex in equations.forward]
+    gradient = [letters.equation(latex) for latex in equations.gradient]
+    weighted = numbers.weights is not None
+    if n == numbers.places == 1 and not weighted:
+        return forward + gradient
+    if numbers.places > 1:
+        forward = [_at_places(latex) for latex in forward]
+        gradient = [_at_places(latex) for latex in gradient]
+        forward.append(rf"\ell_n = \frac{{1}}{{{numbers.places}}} \sum_i \ell_{{ni}}")
+    over = rf"\frac{{1}}{{{n * numbers.places}}}" if n * numbers.places > 1 else ""
+    share = " ".join(filter(None, [over, r"\omega_n" if weighted else ""]))
+    if n > 1 or weighted:
+        forward.append(r"L = \frac{1}{N} \sum_n " + (r"\omega_n " if weighted else "") + r"\ell_n")
+    return forward + [_shared(latex, share) for latex in gradient]
+
+
+def _at_places(latex: str) -> str:
+    """An equation with the index of the place after that of the example."""
+    return latex.replace("_{n", "_{ni").replace(r"\ell_n", r"\ell_{ni}")
+
+
+def _shared(latex: str, share: str) -> str:
+    """An equation of a gradient, multiplied by an example's share; one made of other gradients has it in them."""
+    left, _, right = latex.partition(" = ")
+    if "ds" in right:
+        return latex
+    return f"{left} = {share} {right}" if right.startswith("[") else f"{left} = {share} ({right})"
+
+
+def _loss_arrays(numbers: LossNumbers, letters: Letters, role: str) -> tuple[list[Quantity], list[Quantity]]:
+    loss, n = numbers.loss, len(numbers.losses)
     inputs = [Quantity(letters("s"), role, numbers.scores, shown=True)]
-    inputs.append(
-        Quantity("y" if labels else "t", "the labels, counted from 0" if labels else "the targets", numbers.y)
-    )
+    what = ("y", "the labels, counted from 0") if numbers.labelled else ("t", "the targets")
+    if numbers.own_rows and not numbers.labelled:
+        what = ("y", "the rows that were given")
+    inputs.append(Quantity(*what, numbers.y))
+    if numbers.weights is not None:
+        inputs.append(Quantity(r"\omega", "the examples' weights", numbers.weights))
     outputs = []
+    if numbers.own_rows:
+        outputs.append(Quantity("t", "the rows that p is compared with", numbers.targets))
     if loss.link in ("softmax", "sigmoid"):
         outputs.append(
             Quantity(letters("p"), "the probabilities", probabilities_from(loss.link, numbers.scores))
         )
     outputs.append(Quantity(r"\ell", "each example's loss", numbers.losses))
-    lines = [letters.equation(latex) for latex in (*equations.forward, *equations.gradient)]
     if n > 1:
         outputs.append(Quantity("L", "their mean", np.array(numbers.mean)))
-        lines[len(equations.forward) :] = [
-            r"L = \frac{1}{N} \sum_n \ell_n",
-            *(
-                letters.equation(rf"{latex}").replace("=", rf"= \frac{{1}}{{{n}}} (", 1) + ")"
-                for latex in equations.gradient
-            ),
-        ]
     outputs.append(Quantity(letters("ds"), "the gradient of the loss, which goes back", numbers.dscores))
-    notes = [equations.where]
-    if n > 1:
-        notes.append(f"The mean over the {n:,} examples is taken here, once, by dividing by {n:,}.")
-    if not np.isfinite(numbers.losses).all():
-        notes.append("The loss is not finite: the steps before show where it began.")
-    return TraceStep(
-        "loss", "", loss.name.replace("_", " "), tuple(lines), tuple(inputs), tuple(outputs),
-        tuple(_loss_put_in(numbers, letters)), tuple(notes),
-    )  # fmt: skip
-
-
-def _loss_put_in(numbers: LossNumbers, letters: Letters) -> list[str]:
-    """The first example's loss and one number of its gradient."""
-    loss, s, y = numbers.loss, numbers.scores, numbers.y
-    if s.ndim != 2 or loss.settings:
-        return []
-    total, n = figure(numbers.losses[0]), len(s)
-    first = r"\ell" if n == 1 else r"\ell_{1}" if letters.by_hand else r"\ell[0]"
-    share = "" if n == 1 else rf" / {n}"
-    if loss.name in ("softmax_cross_entropy", "cross_entropy") and y.ndim == 1:
-        k = int(y[0])
-        p = (
-            float(s[0, k])
-            if loss.name == "cross_entropy"
-            else float(probabilities_from("softmax", s[:1])[0, k])
-        )
-        lines = [rf"{first} = -\log {figure(p)} = {total}"]
-        if loss.name == "softmax_cross_entropy":
-            lines.insert(0, rf"{letters.entry('p', 0, k)} = {softmax_words(s[0], k)} = {figure(p)}")
-            whole = f"({figure(p)} - 1){share}" if share else f"{figure(p)} - 1"
-            lines.append(f"{letters.entry('ds', 0, k)} = {whole} = {figure(numbers.dscores[0, k])}")
-        return lines
-    if loss.name == "squared_error":
-        terms = [rf"({figure(a)} - {factor(b)})^2" for a, b in zip(s[0, :4], y[0, :4], strict=True)]
-        more = [r"\dots"] if s.shape[1] > 4 else []
-        gradient = rf"2 \cdot ({figure(s[0, 0])} - {factor(y[0, 0])}){share}"
-        return [
-            f"{first} = {' + '.join(terms + more)} = {total}",
-            f"{letters.entry('ds', 0, 0)} = {gradient} = {figure(numbers.dscores[0, 0])}",
-        ]
-    if loss.name == "sigmoid_cross_entropy":
-        p, t = float(probabilities_from("sigmoid", s[:1])[0, 0]), float(y[0, 0])
-        gradient = f"({figure(p)} - {factor(t)}){share}" if share else f"{figure(p)} - {factor(t)}"
-        return [
-            rf"{letters.entry('p', 0, 0)} = \frac{{1}}{{1 + \exp({figure(-s[0, 0])})}} = {figure(p)}",
-            f"{letters.entry('ds', 0, 0)} = {gradient} = {figure(numbers.dscores[0, 0])}",
-        ]
-    return []
+    return inputs, outputs
 
 
 def penalty_step(
-    weights: Mapping[str, Array], strength: float, squared: bool, value: float, loss: float
+    weights: Mapping[str, Array],
+    grads: tuple[Mapping[str, Array], Mapping[str, Array]],
+    strength: float,
+    squared: bool,
+    value: float,
+    loss: float,
+    letters: Mapping[str, str],
 ) -> TraceStep:
     """A penalty on the weights: its value, and what it adds to the gradients."""
     if squared:
@@ -123,9 +111,11 @@ def penalty_step(
         lines = (r"R = \lambda \sum \lvert w \rvert", r"dw \leftarrow dw + \lambda \, \text{sign}(w)")
         sums = {name: float(np.sum(np.abs(w.astype(np.float64)))) for name, w in weights.items()}
         numbers, head = figure(strength), "sum of sizes"
+    more = penalty_lines(letters, weights, strength, squared, *grads) if weights else []
     put_in = (
         rf"R = {numbers} \cdot ({' + '.join(map(figure, sums.values()))}) = {figure(value)}",
         f"L + R = {figure(loss)} + {figure(value)} = {figure(loss + value)}",
+        *more,
     )
     outputs = (
         Quantity("R", "the penalty", np.array(value)),
@@ -138,24 +128,25 @@ def penalty_step(
     )
 
 
-def clip_step(kind: str, limit: float, before: float, after: float) -> TraceStep:
-    """What clipping does to the gradients: by their norm or one by one."""
+def clip_step(
+    kind: str,
+    limit: float,
+    sizes: tuple[float, float],
+    grads: tuple[Mapping[str, Array], Mapping[str, Array]],
+    letters: Mapping[str, str],
+) -> TraceStep:
+    """What clipping does to the gradients: by their norm or one by one. `sizes`: before, after it."""
+    before, after = sizes
     if kind == "norm":
         lines: tuple[str, ...] = (r"dp \leftarrow dp \cdot \min\left(1, \frac{c}{\lVert dp \rVert}\right)",)
-        said = f"The norm of all gradients together is {short(before)}"
+        said, to = "The norm of all gradients together", "they are scaled down"
     else:
         lines = (r"dp \leftarrow \text{clip}(dp, -c, c)",)
-        said = f"The largest size of a gradient is {short(before)}"
-    to = (
-        f"c is {limit:g}, so they are scaled down"
-        if kind == "norm"
-        else f"c is {limit:g}, so the larger ones are cut"
-    )
-    stays = f"c is {limit:g}, so nothing changes"
-    note = f"{said}; {to if before > limit else stays}."
+        said, to = "The largest size of a gradient", "the larger ones are cut"
+    note = f"{said} is {short(before)}; c is {limit:g}, so {to if before > limit else 'nothing changes'}."
     return TraceStep(
         "update", "", f"clipping by {kind}", lines, (), (Quantity("c", f"the {kind} after it", np.array(after)),),
-        (), (note,),
+        tuple(clip_lines(letters, kind, limit, *grads, before)), (note,),
     )  # fmt: skip
 
 
@@ -164,18 +155,19 @@ def update_step(
     before: Mapping[str, Array],
     grads: Mapping[str, Array],
     after: Mapping[str, Array],
-    slots: Mapping[str, Mapping[str, Array]],
+    slots: tuple[Mapping[str, Mapping[str, Array]], Mapping[str, Mapping[str, Array]]],
+    decaying: set[str],
     letters: Mapping[str, str],
     applied: bool,
 ) -> TraceStep:
-    """The optimizer's step on every parameter; `slots` are its memory afterwards, by parameter."""
+    """The optimizer's step on every parameter; `slots` are its memory before and after, by parameter."""
     settings = {**optimizer.settings(), "lr": optimizer.lr}
     settings.pop("name")
     signs = {"lr": r"\eta", "momentum": r"\mu", "rho": r"\rho", "beta1": r"\beta_1", "beta2": r"\beta_2"}
     signs |= {"eps": r"\epsilon", "weight_decay": r"\lambda"}
     said = [f"${signs[key]} = {figure(value)}$" for key, value in settings.items() if key in signs and value]
     said += [f"$k = {optimizer.steps}$, the number of the step"] if "beta1" in settings else []
-    notes = [f"{', '.join(said)}."]
+    notes = ["Here $p$ is each parameter in turn.", f"{', '.join(said)}."]
     notes.append("The network has taken this step." if applied else "The network itself has not changed.")
     if all(Tensor(name, array).whole for name, array in after.items()):
         notes.append("Below the table are the parameters after the step.")
@@ -191,7 +183,7 @@ def update_step(
     ]
     return TraceStep(
         "update", "", type(optimizer).__name__, optimizer_equations(optimizer), (), tuple(outputs),
-        tuple(_update_put_in(optimizer, before, grads, after, slots, letters)), tuple(notes),
+        tuple(update_lines(optimizer, before, grads, after, slots, decaying, letters)), tuple(notes),
         _sizes(before, grads, after),
     )  # fmt: skip
 
@@ -209,44 +201,3 @@ def _sizes(
         shape = " × ".join(map(str, old.shape))
         rows.append((name, shape, short(norm), short(gradient), short(change), ratio))
     return tuple(rows)
-
-
-def _update_put_in(
-    optimizer: Any,
-    before: Mapping[str, Array],
-    grads: Mapping[str, Array],
-    after: Mapping[str, Array],
-    slots: Mapping[str, Mapping[str, Array]],
-    letters: Mapping[str, str],
-) -> list[str]:
-    """One number of each of the first layer's parameters: where its gradient is largest."""
-    lines = []
-    for name in list(before)[-2:]:
-        sizes = np.abs(np.nan_to_num(grads[name]))
-        at = tuple(int(i) for i in np.unravel_index(int(np.argmax(sizes)), sizes.shape))
-        p, g, now = (float(array[at]) for array in (before[name], grads[name], after[name]))
-        kept = {slot: float(arrays[name][at]) for slot, arrays in slots.items()}
-        symbol = Letters({"w": letters.get(name, rf"\text{{{name}}}")}, bool(letters)).entry("w", *at)
-        lines.append(rf"{symbol} \leftarrow {_rule(optimizer, p, g, kept)} = {figure(now)}")
-    return lines
-
-
-def _rule(optimizer: Any, p: float, g: float, kept: Mapping[str, float]) -> str:
-    """The optimizer's equation for one parameter, with its numbers."""
-    lr, old = figure(optimizer.lr), figure(p)
-    if optimizer.name == "sgd" and not optimizer.momentum:
-        return rf"{old} - {lr} \cdot {factor(g)}"
-    if optimizer.name == "sgd" and not optimizer.nesterov:
-        return rf"{old} - {lr} \cdot {factor(kept['velocity'])}"
-    if optimizer.name == "sgd":
-        ahead = rf"{figure(g)} + {figure(optimizer.momentum)} \cdot {factor(kept['velocity'])}"
-        return rf"{old} - {lr} \cdot ({ahead})"
-    eps = figure(optimizer.eps)
-    if optimizer.name in ("adagrad", "rmsprop"):
-        square = kept["h" if optimizer.name == "adagrad" else "v"]
-        return rf"{old} - {lr} \cdot \frac{{{factor(g)}}}{{\sqrt{{{fine(square)}}} + {eps}}}"
-    m, v = (
-        kept["m"] / (1 - optimizer.beta1**optimizer.steps),
-        kept["v"] / (1 - optimizer.beta2**optimizer.steps),
-    )
-    return rf"{old} - {lr} \cdot \frac{{{factor(m)}}}{{\sqrt{{{fine(v)}}} + {eps}}}"

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import floor, log10
 
-from clearprop.lens.document import number
+from clearprop.lens.document import number, power_of_ten
 
 _COMMAND = re.compile(r"\\text\{[^{}]*\}|\\[A-Za-z]+|[A-Za-z]+")
 HOUSE = {"gamma": r"\gamma", "beta": r"\beta", "bu": "b_u", "dbu": "db_u"}
+PARAMETERS = ("w", "u", "b", "bu", "gamma", "beta")  # their first index counts no examples
+DIGITS = 4  # decimals of a number in a formula
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,14 @@ class Letters:
         name = self(letter)
         if not self.by_hand:
             return f"{name}[{','.join(map(str, index))}]"
-        if self.alone and letter in ("x", "y", "dx", "dy", "s", "ds", "p", "t") and len(index) > 1:
+        if self.alone and letter.removeprefix("d") not in PARAMETERS and len(index) > 1:
             index = index[1:]
         counted = ",".join(str(i + 1) for i in index)
         name, mark, script = name.partition("_")
         return f"{name}_{{{script.strip('{}')},{counted}}}" if mark else f"{name}_{{{counted}}}"
 
 
-def figure(value: float, digits: int = 4) -> str:
+def figure(value: float) -> str:
     """A number in a formula: rounded, and a very small or very large one with a power of ten.
 
     >>> figure(0.5), figure(-0.00001234), figure(3.0)
@@ -82,9 +83,8 @@ def figure(value: float, digits: int = 4) -> str:
     if value != value or value in (float("inf"), float("-inf")):
         return r"\text{nan}" if value != value else r"\infty" if value > 0 else r"-\infty"
     if value and not 5e-4 <= abs(value) < 1e6:
-        power = floor(log10(abs(value)))
-        return rf"{value / 10.0**power:.3g} \cdot 10^{{{power}}}"
-    text = number(value, digits)
+        return power_of_ten(value, DIGITS - 1)
+    text = number(value, DIGITS)
     return text.rstrip("0") if "." in text else text
 
 
@@ -94,11 +94,17 @@ def fine(value: float) -> str:
     >>> fine(0.00123456), fine(2.0)
     ('0.001235', '2')
     """
-    text = f"{float(value):.4g}"
-    return figure(value) if "e" in text or "n" in text else text
+    text = f"{float(value):.{DIGITS}g}"
+    if "n" in text:
+        return figure(value)
+    return power_of_ten(value, DIGITS) if "e" in text else text
 
 
 def factor(value: float) -> str:
-    """The same as a factor or under an exponent: in brackets where it needs them."""
-    text = figure(value)
-    return f"({text})" if text.startswith("-") or "cdot" in text else text
+    """A figure as a factor or under an exponent."""
+    return bracketed(figure(value))
+
+
+def bracketed(text: str) -> str:
+    """A number's text, in brackets where it has a sign, a power of ten or a difference."""
+    return f"({text})" if text.startswith("-") or "10^" in text or " - " in text else text

@@ -37,7 +37,7 @@ SCRIPT = """
   const steps = [...document.querySelectorAll("section")], body = document.body;
   const boxes = [...document.querySelectorAll(".net a[href]")];
   let now = Math.max(0, steps.findIndex(step => "#" + step.id === location.hash));
-  const show = (k, one) => {
+  const show = (k, one, moved = true) => {
     now = Math.min(steps.length - 1, Math.max(0, k));
     body.classList.toggle("one", one);
     steps.forEach((step, i) => step.classList.toggle("now", i === now));
@@ -52,14 +52,21 @@ SCRIPT = """
     });
     document.querySelector("#at").textContent = (now + 1) + " of " + steps.length;
     document.querySelector("#all").textContent = one ? "All steps" : "One step";
-    if (one) { history.replaceState(null, "", "#" + steps[now].id); scrollTo(0, 0); }
+    if (one && moved) {
+      try { history.replaceState(null, "", "#" + steps[now].id); } catch { /* a notebook's frame has no address */ }
+      scrollTo(0, 0);
+    }
   };
   document.querySelector("#back").onclick = () => show(now - 1, true);
   document.querySelector("#on").onclick = () => show(now + 1, true);
   document.querySelector("#all").onclick = () => show(now, !body.classList.contains("one"));
-  boxes.forEach(box => box.onclick = event => {
+  document.addEventListener("click", event => {
+    const link = event.target.closest('a[href^="#step-"]');
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    show(steps.findIndex(step => "#" + step.id === box.hash), true);
+    const k = steps.findIndex(step => "#" + step.id === link.hash), box = boxes.includes(link);
+    show(k, box || body.classList.contains("one"));
+    if (!body.classList.contains("one")) steps[k].scrollIntoView();
   });
   addEventListener("keydown", event => {
     if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -68,7 +75,7 @@ SCRIPT = """
     if (event.key === "Escape") show(now, false);
   });
   body.classList.add("scripted");
-  show(now, true);
+  show(now, true, false);
 })();
 """
 
@@ -102,21 +109,24 @@ def _shown(step: TraceStep) -> list[Quantity]:
 
 def _elsewhere(k: int, step: TraceStep, trace: Trace) -> str:
     """Where the arrays stand that this step does not show again."""
-    left_out = [q for q in step.inputs if q not in _shown(step)]
-    if not left_out:
+    where: dict[int, list[str]] = {}
+    shown = {id(quantity.value) for quantity in _shown(step)}
+    for quantity in step.inputs:
+        if id(quantity.value) not in shown:
+            i = next(i for i, other in enumerate(trace.steps[:k]) if _has(other, quantity))
+            where.setdefault(i, []).append(f'<span class="m">{escape(plain(quantity.letter))}</span>')
+    if not where:
         return ""
-    words = []
-    for quantity in left_out:
-        i = next(
-            i
-            for i, other in enumerate(trace.steps[:k])
-            if any(q.value is quantity.value for q in (*other.outputs, *other.inputs))
-        )
-        name = escape(plain(quantity.letter))
-        words.append(
-            f'<span class="m">{name}</span> is shown at <a href="#step-{i}">{inline(trace.steps[i].title)}</a>'
-        )
-    return f"<p>{'; '.join(words)}.</p>\n"
+    said = (
+        f"{', '.join(names)} {'are' if len(names) > 1 else 'is'} shown at "
+        f'<a href="#step-{i}">{inline(trace.steps[i].title)}</a>'
+        for i, names in where.items()
+    )
+    return f"<p>{'; '.join(said)}.</p>\n"
+
+
+def _has(step: TraceStep, quantity: Quantity) -> bool:
+    return any(other.value is quantity.value for other in (*step.outputs, *step.inputs))
 
 
 def _strip(trace: Trace) -> str:

@@ -41,6 +41,7 @@ class Recorder:
         self.calls: list[Call] = []
         self.back_calls: list[BackCall] = []
         self.forward_of: dict[int, Call] = {}  # by the layer's id
+        self.back_of: dict[int, BackCall] = {}
         for i, layer in enumerate(self.model.layers):
             self._watch(layer, str(i))
 
@@ -61,7 +62,9 @@ class Recorder:
             outside, self.back_calls = self.back_calls, []
             dx = backward(dy, cache, need_dx)
             grads = {name: gradient.copy() for name, gradient in self._own(layer, path).items()}
-            self.back_calls = [*outside, BackCall(layer, path, dy, dx, grads, self.back_calls)]
+            call = BackCall(layer, path, dy, dx, grads, self.back_calls)
+            self.back_calls = [*outside, call]
+            self.back_of[id(layer)] = call
             return dx
 
         layer.__dict__ |= {"forward": run, "backward": run_back}

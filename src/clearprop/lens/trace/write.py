@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from clearprop.arrays import shape_text
-from clearprop.lens.document import Block, Document, Equation, Heading, Paragraph, Table, joined
+from clearprop.lens.document import Block, Document, Equation, Heading, Paragraph, Table, joined, scalar
 from clearprop.lens.document.tensor import WHOLE
 from clearprop.lens.trace import Trace
 from clearprop.lens.trace.step import Quantity, TraceStep
@@ -27,9 +27,9 @@ def introduction(trace: Trace) -> str:
     """What is to be seen, in a few sentences."""
     n = "one example" if trace.examples == 1 else f"{trace.examples:,} examples"
     dtype = trace.scores.dtype
-    said = (
-        f"On {n}, in {dtype}; the loss is {trace.loss:.4f}. A gradient is called d and its variable's name."
-    )
+    said = f"On {n}, in {dtype}; the loss is ${scalar(trace.loss)}$. A gradient is called d and its variable's name."
+    if trace.origin:
+        said += f" {trace.origin}"
     if not all(map(small, trace.steps)):
         said += f" Arrays of more than {WHOLE} numbers are cut: shown is the part around the number that is largest in "
         said += "size, and what can be said of all of them."

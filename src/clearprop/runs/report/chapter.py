@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from clearprop.arrays import shape_text
 from clearprop.errors import ClearpropError
 from clearprop.lens.architecture import draw_model
-from clearprop.lens.doctor import Finding
+from clearprop.lens.doctor.write import remark
+from clearprop.lens.document.as_html import as_html
 from clearprop.model import Sequential
 from clearprop.runs.doctor import diagnose_run
-from clearprop.runs.folder import figure
+from clearprop.runs.figures import figure
 from clearprop.runs.record import Network, Record
 from clearprop.runs.report.dataset import dataset
 from clearprop.runs.report.figure import Figures
@@ -77,29 +78,16 @@ def ending(record: Record) -> Markup:
 def doctor(record: Record) -> Markup:
     """What `clearprop doctor` says of the run."""
     try:
-        diagnosis = diagnose_run(record.folder)
+        diagnosis = diagnose_run(record)
     except ClearpropError as error:
         return paragraphs(f"The doctor could not examine the run. {error}")
     looked = table(["looked at", "seen"], diagnosis.looks, says="What the doctor looked at")
     return joined(
         [
             paragraphs(diagnosis.summary, f"Examined was {diagnosis.subject}."),
-            *map(_finding, diagnosis.findings),
+            *(Markup(as_html(remark(finding))) for finding in diagnosis.findings),
             more("What was looked at", looked) if diagnosis.looks else "",
         ]
-    )
-
-
-def _finding(finding: Finding) -> Markup:
-    title = finding.name[0].upper() + finding.name[1:] + (f" in {finding.layer}" if finding.layer else "")
-    return element(
-        "article",
-        [
-            element("h4", [element("span", finding.severity, class_="severity"), f" {title}"]),
-            paragraphs(f"{finding.evidence} {finding.verdict}"),
-            element("p", finding.remedy, class_="remedy"),
-        ],
-        class_=f"finding {finding.severity}",
     )
 
 
@@ -110,7 +98,7 @@ def network(record: Record) -> Markup:
         layers = element("ol", [element("li", repr(layer)) for layer in record.config.make_layers()])
         return joined([paragraphs(found), layers])
     says = f"The network's {len(found.model.layers)} layers"
-    drawn = scrolling(Markup(draw_model(found.model)), says, "wide drawing")
+    drawn = scrolling(Markup(draw_model(found.model, inline=True)), says, "wide drawing")
     return joined([element("figure", drawn), layers_table(found)])
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from clearprop.arrays import Array, shape_text
 from clearprop.data import Pair
 from clearprop.losses import Loss
-from clearprop.runs.folder import figure
+from clearprop.runs.figures import figure
 from clearprop.runs.prepare import LOOKED_AT, Prepared, in_memory
 from clearprop.runs.record import Record
 from clearprop.runs.report.html import Markup, element, joined, more, paragraphs, table

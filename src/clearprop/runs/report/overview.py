@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from clearprop.lens.curves import plot_epochs, plot_runs, plot_steps
 from clearprop.lens.style import new_axes, styled
 from clearprop.runs.compare import Column, compare, differing, setting_text, settings_of
-from clearprop.runs.folder import figure
+from clearprop.runs.figures import figure
+from clearprop.runs.outcomes import selection_part
 from clearprop.runs.record import PARTS, Record
 from clearprop.runs.report.figure import HEIGHT, WIDTH, Figures
 from clearprop.runs.report.html import Markup, element, joined, more, paragraphs, table
 from clearprop.runs.report.section import Section
-from clearprop.runs.sweep import selection_part
 
 MOST_CURVES = 10  # that can be told apart in one picture
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import clearprop
 from clearprop.errors import ConfigError, FileError
 from clearprop.files import replace_file
+from clearprop.runs.folder import RunFolder
 from clearprop.runs.record import Record
 from clearprop.runs.report.chapter import chapter, ending, key_figures, names_of
 from clearprop.runs.report.figure import Figures
@@ -19,6 +20,7 @@ from clearprop.runs.report.overview import (
     settings_of_several,
 )
 from clearprop.runs.report.section import Section, contents
+from clearprop.runs.report.sweep import sweep_section
 
 MOST_CHAPTERS = 6  # of more runs, the best so many are shown in full
 MARK = '<meta name="generator" content="clearprop report'
@@ -26,10 +28,15 @@ _STYLE = Path(__file__).with_name("page.css")
 _PRINT = 'addEventListener("beforeprint",()=>document.querySelectorAll("details").forEach(d=>d.open=true))'
 
 
-def report(records: Sequence[Record]) -> str:
-    """One or several runs as a whole HTML document, which loads nothing from anywhere."""
+def report(records: Sequence[Record], sweep: RunFolder | None = None) -> str:
+    """One or several runs as a whole HTML document, which loads nothing from anywhere.
+
+    With `sweep` it begins with the trials of which they are the runs.
+    """
     figures = Figures()
     sections = _one(records[0], figures) if len(records) == 1 else _several(records, figures)
+    if sweep is not None:
+        sections.insert(1, sweep_section(sweep, figures))
     if len(records) == 1:
         record = records[0]
         title, below = record.title, f"run {record.name}"
@@ -89,7 +96,7 @@ def _several(records: Sequence[Record], figures: Figures) -> list[Section]:
     return sections
 
 
-def write_report(records: Sequence[Record], path: Path) -> int:
+def write_report(records: Sequence[Record], path: Path, sweep: RunFolder | None = None) -> int:
     """Write the page, whole or not at all; its size in bytes.
 
     Raises
@@ -100,7 +107,7 @@ def write_report(records: Sequence[Record], path: Path) -> int:
         If the file cannot be written.
     """
     check_place(path)
-    page = report(records).encode("utf-8")
+    page = report(records, sweep).encode("utf-8")
     replace_file(path, lambda file: file.write(page))
     return len(page)
 

@@ -8,14 +8,20 @@ import numpy as np
 
 from clearprop.arrays import Array
 from clearprop.layers import Conv2D, Dense
-from clearprop.lens.cells import MOST_CLASSES, MOST_FEATURES, plot_confusion, plot_worst, worst_size
+from clearprop.lens.cells import (
+    MOST_CLASSES,
+    feature_columns,
+    percent,
+    plot_confusion,
+    plot_worst,
+    words_of,
+    worst_size,
+)
 from clearprop.lens.curves import plot_predicted
-from clearprop.lens.plots import Predicted, predict_set, worst_examples
+from clearprop.lens.plots import Predicted, confusion_of, predict_set, worst_examples
 from clearprop.lens.style import new_axes, styled
 from clearprop.lens.weights import plot_filters, plot_templates
-from clearprop.metrics import confusion_matrix
 from clearprop.model import Sequential
-from clearprop.runs.folder import figure
 from clearprop.runs.prepare import Prepared, Preprocessing, in_memory
 from clearprop.runs.record import Network, Record
 from clearprop.runs.report.figure import WIDTH, Figures
@@ -65,13 +71,8 @@ def _of_examples(record: Record, network: Network, data: Prepared, figures: Figu
 
 def _confusion(found: Predicted, of: str, names: Sequence[str], figures: Figures) -> Markup:
     """A table, or above 25 classes a picture."""
-    true, pred = found.y_true.ravel(), found.y_pred.ravel()
-    K = max(int(true.max()), int(pred.max())) + 1
-    if found.y_true.ndim > 1:  # several yes or no at once, or a label at each place
-        names = ("no", "yes") if K <= 2 else ()
-    K = max(K, len(names))
-    names = [*names, *(str(k) for k in range(len(names), K))]
-    counts = confusion_matrix(true, pred, K)
+    counts, names = confusion_of(found, names)
+    K = len(counts)
     right, total = int(np.trace(counts)), int(counts.sum())
     caption = f"Confusions {of}: {right:,} of {total:,} right ({100 * right / max(total, 1):.1f} %)"
     if K > MOST_CLASSES:
@@ -124,27 +125,12 @@ def _worst(found: Predicted, of: str, known: Preprocessing, figures: Figures) ->
 def _worst_table(
     x: Array, true: Array, pred: Array, sure: Array | None, rows: Array, known: Preprocessing, says: str
 ) -> Markup:
-    flat = x.reshape(len(x), -1)
-    features = list(known.feature_names or (f"x{d}" for d in range(flat.shape[1])))[:MOST_FEATURES]
-    left_out = flat.shape[1] - len(features)
-    head = ["row", "true", "predicted", *(["probability"] if sure is not None else []), *features]
-    head += [f"and {left_out} more"] if left_out else []
-    names = _class_names(known)
-    body = []
-    for n, row in enumerate(rows):
-        cells = [str(row), _label(true[n], names), _label(pred[n], names)]
-        cells += [f"{100 * sure[n]:.0f} %"] if sure is not None else []
-        cells += [f"{value:.4g}" for value in flat[n, : len(features)].tolist()]
-        body.append(cells + (["…"] if left_out else []))
-    return table(head, body, says=says, numbers=3)
-
-
-def _label(value: Any, names: Sequence[str]) -> str:
-    if np.ndim(value):
-        return ", ".join(_label(one, ()) for one in value)
-    if np.issubdtype(np.asarray(value).dtype, np.integer):
-        return names[value] if 0 <= value < len(names) else str(int(value))
-    return figure(float(value))
+    said_true, said = words_of(true, pred, _class_names(known))
+    columns = [("row", [str(row) for row in rows]), ("true", said_true), ("predicted", said)]
+    columns += [("probability", [percent(float(p)) for p in sure])] if sure is not None else []
+    columns += feature_columns(x, known.feature_names or ())
+    body = [[words[n] for _, words in columns] for n in range(len(x))]
+    return table([head for head, _ in columns], body, says=says, numbers=3)
 
 
 def _class_names(known: Preprocessing | None) -> Sequence[str]:

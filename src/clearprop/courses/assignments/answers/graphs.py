@@ -1,7 +1,7 @@
 """A computational graph inside a document: as arrows and a listing, as Mermaid, as TikZ."""
 
 from clearprop.lens.graph import Node, text, tikz
-from clearprop.lens.graph_names import equation, names_of, ordered
+from clearprop.lens.graph.names import equation, names_of, ordered
 
 
 class Graph:

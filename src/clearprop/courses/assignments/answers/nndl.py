@@ -22,7 +22,7 @@ from clearprop.lens.document import (
     recorded,
 )
 from clearprop.lens.graph import Node, check
-from clearprop.lens.graph_examples import autoencoder, gp_lvm, gp_lvm_log_det, gp_lvm_trace, two_layer_swish
+from clearprop.lens.graph.examples import autoencoder, gp_lvm, gp_lvm_log_det, gp_lvm_trace, two_layer_swish
 
 _RUN = "clearprop course run c147-w25"
 ALPHA, BETA = 0.5, 2.0  # GP-LVM's constants, where numbers are needed

@@ -1,0 +1,155 @@
+"""`clearprop sweep`: settings searched, each trial a run of its own; and the sweeps that `clearprop train` begins."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from clearprop.cli.common import Folder, say, take_notice_as_ctrl_c
+from clearprop.cli.presets import read_preset_or_file
+from clearprop.errors import ConfigError
+from clearprop.files import make_folder
+from clearprop.history import INTERRUPTED
+from clearprop.runs.compare import setting_text, short_names
+from clearprop.runs.config import RunConfig, make_config
+from clearprop.runs.figures import figure
+from clearprop.runs.folder import COMPARISON, EXPERIMENTS, RunFolder, find_run, new_folder, plain_name
+from clearprop.runs.outcomes import Outcome, best_first
+from clearprop.runs.space import Search
+from clearprop.runs.sweep import resume_sweep, run_sweep, search_of
+
+MOST_ROWS = 20
+
+
+def sweep(
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="PRESET|FILE.toml", help="A preset or a configuration with a table [sweep]."),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change a setting: training.epochs=5. May be repeated."
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The sweep's name; by default the preset's or the file's.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seeds the trials' runs and the sampler.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="How many trials in all, where they are drawn.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="How many trials at a time, each in a process.")
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="An Optuna storage, which several machines may share: postgresql://…"
+        ),
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option("--resume", metavar="SWEEP", help="Go on with this sweep, or share its work."),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Remove a sweep of the same name; without it the new one gets a number."
+        ),
+    ] = False,
+    folder: Folder = EXPERIMENTS,
+) -> None:
+    """Search settings: every combination, or drawn at random, or near what has done well.
+
+    Ctrl-C ends it after the current steps; [bold]--resume[/] goes on with what is missing.
+    """
+    own = [("trials", trials), ("jobs", jobs), ("storage", None if storage is None else f"'{storage}'")]
+    of_sweep = [f"sweep.{key}={value}" for key, value in own if value is not None]
+    all_changes = [*(changes or []), *([] if seed is None else [f"seed={seed}"])]
+    console = Console()
+    take_notice_as_ctrl_c()
+    if resume is None:
+        if what is None:
+            raise ConfigError("sweep: expected a preset or a TOML file, such as: clearprop sweep iris-sweep")
+        tables, default_name = read_preset_or_file(what)
+        config = make_config(tables, what, [*all_changes, *of_sweep])
+        begin_sweep(folder, config, name or default_name, overwrite, console)
+    elif what is not None or name is not None or overwrite or all_changes:
+        raise ConfigError(
+            "sweep: --resume takes a sweep's name, --trials, --jobs and --storage; a sweep goes on as it began. "
+            "Leave the other options out, or start a new one."
+        )
+    else:
+        found = find_run(folder, resume, sweeps=True)
+        if not found.sweep.is_file():
+            raise ConfigError(
+                f"{found.path}: a run, not a sweep. Go on with: clearprop train --resume {found.handle}"
+            )
+        go_on_with_sweep(found, console, tuple(of_sweep))
+
+
+def begin_sweep(folder: Path, config: RunConfig, name: str, overwrite: bool, console: Console) -> None:
+    """A new sweep; or, in a storage that others use, a part in the one of that name."""
+    shared = config.make_search().storage is not None
+    if shared and overwrite:
+        raise ConfigError(
+            "sweep: --overwrite removes a folder, and no study in a storage that others may use. Choose another --name."
+        )
+    if shared:
+        place = RunFolder(make_folder(folder / plain_name(name)))
+    else:
+        place = new_folder(folder, name, overwrite)
+        if place.name != name:
+            say(console, f"{folder / name} exists; this sweep is {place.name}.")
+    _finish(place, run_sweep(place, config, lambda line: say(console, line), join=shared), console)
+
+
+def go_on_with_sweep(place: RunFolder, console: Console, changes: tuple[str, ...] = ()) -> None:
+    """The rest of a sweep."""
+    _finish(place, resume_sweep(place, lambda line: say(console, line), changes=changes), console)
+
+
+def _finish(place: RunFolder, outcomes: Sequence[Outcome], console: Console) -> None:
+    """The trials in a table, which did best, and where things are."""
+    search = search_of(place)
+    ordered = best_first(outcomes, search)
+    if ordered:
+        console.print(results_table(search, ordered[:MOST_ROWS]))
+    if len(ordered) > MOST_ROWS:
+        say(console, f"and {len(ordered) - MOST_ROWS} more")
+    if ordered and ordered[0].value is not None and ordered[0].summary["status"] == "finished":
+        say(console, f"best {_words(search)}: {ordered[0].folder.name}")
+    say(console, f"comparison  {place.path / COMPARISON}")
+    states = {outcome.summary["status"] for outcome in outcomes}
+    if len(outcomes) < search.trials or states & {INTERRUPTED, "failed"}:
+        say(console, "Go on with what is not finished:")
+        say(console, f"clearprop sweep --resume {place.handle}")
+        if "failed" in states:
+            raise typer.Exit(2)
+        raise typer.Exit(130)
+
+
+def results_table(search: Search, outcomes: Sequence[Outcome]) -> Table:
+    """A row a trial: its values, the metric, its epochs, and how it ended."""
+    table = Table(box=SIMPLE)
+    for key in short_names(list(search.space)):
+        table.add_column(key, overflow="fold")
+    for head in (_words(search).replace(" ", "\n"), "epochs"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    for outcome in outcomes:
+        status, epochs = outcome.summary["status"], outcome.summary.get("epochs")
+        values = [escape(setting_text(outcome.choice.get(key))) for key in search.space]
+        number = "" if outcome.value is None else figure(outcome.value)
+        table.add_row(*values, number, "" if epochs is None else str(epochs), status)
+    return table
+
+
+def _words(search: Search) -> str:
+    return (search.metric or "loss").replace("_", " ")

@@ -1,0 +1,6 @@
+"""PyTorch's weights in clearprop's networks: read from safetensors, turned, matched and checked."""
+
+from clearprop.interop.torch_weights.load import load_torch_weights
+from clearprop.interop.torch_weights.table import WeightTable
+
+__all__ = ["WeightTable", "load_torch_weights"]

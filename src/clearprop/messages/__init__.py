@@ -1,0 +1,1 @@
+"""What refusals say: shapes laid beside each other, other libraries' names, the call that was meant."""

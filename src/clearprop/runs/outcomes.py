@@ -1,0 +1,91 @@
+"""What a sweep's trials came to: their runs' names, their order, and comparison.csv."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from clearprop.files import replace_file
+from clearprop.runs.figures import figure
+from clearprop.runs.folder import COMPARISON, RunFolder
+from clearprop.runs.space import Choice, Grid, Search
+
+if TYPE_CHECKING:
+    from clearprop.runs.study import Entry
+
+PARTS = ("train", "validation", "test")
+RUNNING = "running"  # a trial's status, for another process
+LONGEST = 100  # letters of a run's name
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one trial came to: its values, its run, the run's summary, and its value of the metric."""
+
+    choice: Choice
+    folder: RunFolder
+    summary: dict[str, Any]
+    value: float | None = None
+
+
+def outcome_of(folder: RunFolder, search: Search, entry: "Entry") -> Outcome:
+    """A trial as the storage tells of it, with its run below the sweep's folder."""
+    run = RunFolder(folder.path / run_name(search, entry.number, entry.choice))
+    return Outcome(entry.choice, run, entry.summary, entry.value)
+
+
+def selection_part(summary: dict[str, Any]) -> str:
+    """The part by which runs are compared: the validation part, where there is one."""
+    return "validation" if "validation" in summary else "train"
+
+
+def best_first(found: Sequence[Outcome], search: Search) -> list[Outcome]:
+    """Finished trials by their value, then those that were pruned, then the others; the first of equals first."""
+    order = {"finished": 0, "pruned": 1}
+    sign = -1 if search.maximize else 1
+
+    def place(outcome: Outcome) -> tuple[int, float]:
+        value = outcome.value
+        return order.get(outcome.summary["status"], 2), float("inf") if value is None else sign * value
+
+    return sorted(found, key=place)
+
+
+def run_name(search: Search, number: int, choice: Choice) -> str:
+    """What a trial's run is called: by its values, and where these are drawn by its number, too."""
+    name = name_of(choice)
+    if not isinstance(search.sampler, Grid):
+        name = f"{number:03d},{name}"
+    return name if len(name) <= LONGEST else f"{number:03d}"
+
+
+def name_of(choice: Choice) -> str:
+    """Keys and values, as they stand in a folder's name."""
+    return ",".join(f"{key.split('.')[-1]}={value}" for key, value in choice.items()).replace("/", "_")
+
+
+def in_words(summary: dict[str, Any]) -> str:
+    """What a run came to, in a line."""
+    if "train" not in summary:
+        reason = summary.get("reason")
+        return f"{summary['status']}: {reason}" if reason else str(summary["status"])
+    part = selection_part(summary)
+    words = f"{part} " + ", ".join(f"{key} {figure(value)}" for key, value in summary[part].items())
+    return words if summary["status"] == "finished" else f"{words}, {summary['status']}"
+
+
+def write_comparison(folder: RunFolder, found: Sequence[Outcome]) -> None:
+    """A row for each trial: its values, its state, its numbers."""
+    rows = []
+    for outcome in found:
+        numbers = {
+            f"{part}_{key}": value for part in PARTS for key, value in outcome.summary.get(part, {}).items()
+        }
+        rows.append({**outcome.choice, "status": outcome.summary["status"], **numbers})
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    replace_file(folder.path / COMPARISON, lambda file: file.write(text.getvalue().encode()))
