@@ -522,3 +522,19 @@ def test_an_initializer_beyond_the_dtype_warns_of_nothing(path):
     arrays = {"0.w": np.ones((2, 1), np.float32), "0.b": np.zeros(1, np.float32)}
     described(path, layers, [2], arrays)
     assert cp.load(path).params.tolist() == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "remedy"),
+    [
+        ("net.onnx", b"\x08\x0a\x12\x09clearprop", "read it with cp.from_onnx"),
+        ("net.pt", b"PK\3\4" + bytes(40), "read that with cp.load_torch_weights"),
+        ("net.bin", b"PK\3\4" + bytes(40), "read that with cp.load_torch_weights"),
+        ("net.safetensors", bytes(3), "Take an undamaged copy"),
+        ("net.bin", bytes(range(40)), "Take an undamaged copy"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_apart(tmp_path, name, start, remedy):
+    (tmp_path / name).write_bytes(start)
+    with pytest.raises(cp.DataError, match=remedy):
+        cp.load(tmp_path / name)

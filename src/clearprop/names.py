@@ -105,11 +105,12 @@ def check_settings(
     for setting in settings:
         if setting not in taken:
             raise unknown(who, "setting", setting, taken)
-    needed = [name for name, p in taken.items() if p.default is Parameter.empty]
-    missing = [name for name in needed[len(args) :] if name not in settings]
+    needed = [name for name in list(taken)[len(args) :] if taken[name].default is Parameter.empty]
+    missing = [name for name in needed if name not in settings]
     if missing:
+        value = "one example's shape, such as (784,)" if missing[0] == "input_shape" else "its value"
         raise ConfigError(
-            f"{who}: expected the setting {missing[0]!r}, got none. Write its value. "
+            f"{who}: expected the setting {missing[0]!r}, got none. Write {value}. "
             f"Settings: {', '.join(sorted(taken))}."
         )
 

@@ -56,7 +56,7 @@ class TensorFile(NamedTuple):
 def open_tensors(
     path: str | PathLike[str],
     what: str = "safetensors file",
-    remedy: str = "Take an undamaged copy.",
+    remedy: str = "",
 ) -> TensorFile:
     """The header of a file; what is read of it is in proportion to the file, whatever it announces.
 
@@ -75,7 +75,11 @@ def open_tensors(
     except OSError as error:
         raise FileError(f"{path}: could not be read ({error.strerror}). Expected a {what}.") from None
     except ValueError as error:
-        raise DataError(f"{path}: not a whole {what} ({error}). {remedy}") from None
+        from clearprop.messages.files import other_kind
+
+        raise DataError(
+            f"{path}: not a whole {what} ({error}). {remedy or other_kind(path, '.safetensors')}"
+        ) from None
     return TensorFile(path, told, spans)
 
 

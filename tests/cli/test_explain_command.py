@@ -73,6 +73,32 @@ def test_its_forms(clearprop: Callable, small: Path) -> None:
     assert Path("b.md").read_text(encoding="utf-8").startswith(starts["text"])
 
 
+def test_no_file_is_lost(clearprop: Callable, small: Path) -> None:
+    before = small.read_text()
+    for out, sentence in (
+        (small, "expected a name that ends in .txt, .md, .tex, .html"),
+        ("page.html", "page.html: exists. Choose another name, or replace it with --overwrite"),
+    ):
+        Path("page.html").write_text("mine")
+        said = clearprop("explain", small, "--out", out, code=2)
+        assert sentence in " ".join(said.err.split())
+        assert Path("page.html").read_text() == "mine"
+    assert small.read_text() == before
+    clearprop("explain", small, "--out", small, "--format", "text", code=2)
+    assert small.read_text() == before
+    clearprop("explain", small, "--out", "page.html", "--overwrite")
+    assert Path("page.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_a_unit_that_no_layer_has(clearprop: Callable, small: Path) -> None:
+    for unit in ("10", "-1"):
+        said = clearprop("explain", small, "--unit", unit, code=2)
+        assert f"expected --unit from 0 to 9, the widest layer's last, got {unit}" in " ".join(
+            said.err.split()
+        )
+    clearprop("explain", small, "--unit", "9")
+
+
 def test_batch_norm_gets_a_mini_batch(clearprop: Callable, small: Path) -> None:
     text = small.read_text()
     small.write_text(text.replace('{ type = "Dense", units = 10, activation = "relu" },', BATCH_NORM))
@@ -123,7 +149,7 @@ def test_a_large_network_is_cut_with_a_note(clearprop: Callable, small: Path) ->
         (("irsi",), "unknown run or preset 'irsi'. Did you mean 'iris'?"),
         (("iris", "--example", "105"), "expected --example from 0 to 104, a row of the training part, got 105."),
         (("iris", "--example", "-1"), "expected --example from 0 to 104, a row of the training part, got -1."),
-        (("iris", "--unit", "-1"), "trace: expected unit"),
+        (("iris", "--unit", "-1"), "expected --unit from 0 to 24"),
         (("iris", "--out", "none/a.html"), "Make its folder first."),
         (("missing.toml",), "missing.toml: the configuration could not be read"),
     ],

@@ -89,7 +89,7 @@ def test_what_is_drawn_and_how_many(clearprop: Clearprop, small: Path, home: Pat
     ("words", "said"),
     [
         ([], "sweep: expected a preset or a TOML file, such as: clearprop sweep iris-sweep"),
-        (["iris"], "expected a table [sweep]. Add one"),
+        (["iris"], "iris: expected a table [sweep], which says what is to be tried. Pass --set 'sweep={"),
         (["iris-sweep", "--trials", "3"], "sampler 'grid', which trains all 6 combinations, got 3"),
         (["--resume", "nothing"], "no run 'nothing'"),
         (["--resume", "x", "--seed", "1"], "sweep: --resume takes a sweep's name, --trials, --jobs and --storage"),
@@ -203,6 +203,7 @@ def test_a_report_of_a_sweep(clearprop: Clearprop, small: Path, home: Path) -> N
     clearprop("sweep", small, "--set", rates, "--set", "optimizer.name=sgd", "--name", "rates")
     clearprop("report", "rates")
     page = (home / "experiments/rates/report.html").read_text()
+    assert page.index('id="sweep"') < page.index('id="results"')
     section = page.split('id="sweep"')[1].split("</section>")[0]
     assert "6 of 6 trials are done; sampler grid, pruner none." in section
     assert "Why 2 of them did not go to their end" in section
@@ -215,3 +216,35 @@ def test_a_report_of_a_sweep(clearprop: Clearprop, small: Path, home: Path) -> N
     assert "http" not in section.replace("http://www.w3.org/2000/svg", "")
     clearprop("report", "rates/lr=0.1,units=4")
     assert 'id="sweep"' not in (home / "experiments/rates/lr=0.1,units=4/report.html").read_text()
+
+
+def test_a_remedy_that_can_be_pasted(clearprop: Clearprop, small: Path) -> None:
+    err = clearprop("sweep", small, code=2).err
+    assert f"{small}: expected a table [sweep]" in err
+    small.write_text(f"{small.read_text()}\n{err.split('of your own:')[1]}")
+    assert "2/2  lr=0.01  validation loss" in clearprop("sweep", small).out
+    words = err.split("--set '")[1].split("', or")[0]
+    assert "2/2  lr=0.01" in clearprop("sweep", "iris", "--set", words, "--set", "training.epochs=1").out
+
+
+def test_a_sweep_is_no_run(clearprop: Clearprop, small: Path, home: Path) -> None:
+    """It is not silently the preset of its name, and its trials are not listed."""
+    rates = 'sweep={"optimizer.lr" = [1e-6, 0.01, 1e-5]}'
+    for _ in range(2):
+        clearprop("sweep", small, "--set", rates, "--name", "iris-sweep")
+    for command in ("doctor", "explain"):
+        for name in ("iris-sweep", "iris-sweep-2", "experiments/iris-sweep-2"):
+            folder = Path("experiments") / Path(name).name
+            said = (
+                f"{command}: {folder} is a sweep. Take one of its trials, such as its best: {folder}/lr=0.01"
+            )
+            assert said in " ".join(clearprop(command, name, code=2).err.split())
+        err = clearprop(command, "iris-sweeep", code=2).err
+        assert "Did you mean 'iris-sweep'?" in err
+        assert "lr=" not in err
+    assert "trained network" in clearprop("doctor", "experiments/iris-sweep/lr=0.01", code=None).out
+    assert "before training" in clearprop("doctor", "iris-sweep", "--set", "seed=1", code=None).out
+    for path in home.glob("experiments/iris-sweep/*/summary.json"):
+        path.unlink()
+    err = clearprop("doctor", "iris-sweep", code=2).err
+    assert "no trial of it is finished here. Go on with: clearprop sweep --resume iris-sweep" in err

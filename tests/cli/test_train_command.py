@@ -288,3 +288,8 @@ def test_one_epoch_on_a_fifth(clearprop: Clearprop, home: Path, preset: str, lea
     clearprop("train", preset, "--set", "training.epochs=1", "--set", "data.validation=0.8")
     summary = json.loads((home / f"experiments/{preset}/summary.json").read_text())
     assert summary["validation"]["accuracy"] >= least
+
+
+def test_one_epoch_is_said_as_one(clearprop: Clearprop) -> None:
+    assert "parameters, 1 epoch in " in clearprop("train", "iris", "--set", "training.epochs=1").out
+    assert "parameters, 2 epochs in " in clearprop("train", "iris", "--set", "training.epochs=2").out

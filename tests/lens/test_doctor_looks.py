@@ -382,3 +382,57 @@ def test_neighbours_tell_of_order_not_of_scale():
     assert shares[0] > 1.5 * shares[1]
     expected = sum((np.bincount(y) / len(y)) ** 2)
     assert shares[1] == pytest.approx(100 * expected, abs=1)
+
+
+# What is said of pictures and rates, and of two findings that contradict each other.
+
+
+def pictures(*layers, channels=1):
+    x = np.random.default_rng(0).normal(size=(60, 6, 5, channels))
+    x[:, 0] = 0  # a margin
+    y = (x[:, 3, 3, 0] > 0).astype(int)
+    return cp.diagnose(cp.Sequential([*layers, cp.Dense(2)], (6, 5, channels), seed=0), x, y)
+
+
+def test_each_pixel_of_a_picture_that_is_flattened_is_a_column():
+    assert dict(pictures(cp.Flatten()).looks)["constant columns"] == f"{5} of {6 * 5} columns"
+
+
+@pytest.mark.parametrize(("channels", "said"), [(1, "0 of 1 channel"), (3, "0 of 3 channels")])
+def test_a_convolution_sees_channels(channels, said):
+    found = pictures(cp.Conv2D(2, 3), cp.Flatten(), channels=channels)
+    assert dict(found.looks)["constant columns"] == said
+
+
+def test_a_rate_is_said_in_three_digits():
+    x, y = blobs()
+    found = cp.diagnose(mlp(4, 8, 3), x, y, optimizer=cp.SGD(lr=0.09998691))
+    assert "0.09998" not in str(found)
+    assert dict(found.looks)["learning rate"].startswith("0.1; ")
+
+
+def test_no_two_remedies_contradict_each_other(monkeypatch):
+    from clearprop.lens.doctor import examine
+
+    x, y = blobs()
+    for first, second in examine.CONTRARY.items():
+        for name, expected in ((first, [first]), ("another", ["another", second])):
+            rate, updates = (Finding("warning", each, "", "", "") for each in (name, second))
+            monkeypatch.setattr(
+                examine,
+                "LOOKS",
+                {"rate": lambda case, f=rate: ("", [f]), "updates": lambda case, f=updates: ("", [f])},
+            )
+            assert [f.name for f in cp.diagnose(mlp(4, 8, 3), x, y).findings] == expected
+
+
+def test_contrary_findings_are_named_as_the_doctor_names_them():
+    from pathlib import Path
+
+    from clearprop.lens.doctor import examine
+
+    text = "".join(
+        path.read_text(encoding="utf-8") for path in Path(examine.__file__).parent.glob("[gl]*.py")
+    )
+    for pair in examine.CONTRARY.items():
+        assert all(f'"{name}"' in text for name in pair)

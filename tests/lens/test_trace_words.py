@@ -116,7 +116,7 @@ def test_a_trace_of_the_smallest_numbers(dtype: str, value: float) -> None:
 
 
 def test_a_figures_power_of_ten_is_its_own() -> None:
-    values = {1.234e-5: "1.23 · 10⁻⁵", 9.9999e-5: "10⁻⁴", 1e6: "10⁶", -4.56e7: "−4.56 · 10⁷", 5e-4: "0.0005"}
+    values = {1.234e-5: "1.234 · 10⁻⁵", 9.9999e-5: "10⁻⁴", 1e6: "10⁶", -4.56e7: "−4.56 · 10⁷", 5e-4: "0.0005"}
     assert {value: plain(figure(value)) for value in values} == values
     assert plain(fine(1.23456e-5)) == "1.235 · 10⁻⁵"
 

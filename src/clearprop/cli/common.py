@@ -13,6 +13,7 @@ from clearprop.errors import ClearpropError, ConfigError
 from clearprop.model import Sequential
 from clearprop.names import unknown
 from clearprop.runs.folder import RunFolder, all_runs, find_run
+from clearprop.runs.outcomes import best_run
 
 Folder = Annotated[
     Path, typer.Option("--folder", envvar="CLEARPROP_EXPERIMENTS", help="Where the runs are kept.")
@@ -30,16 +31,32 @@ def run_or_none(what: str, folder: Path, who: str, more: Sequence[str] = ()) -> 
     Raises
     ------
     ConfigError
-        With the nearest name, if it is neither.
+        With the nearest name, if it is neither; with one of its trials, if it is a sweep.
     """
     try:
         return find_run(folder, what)
     except ConfigError:
+        sweeps = [RunFolder(path) for path in (folder / what, Path(what)) if RunFolder(path).sweep.is_file()]
+        if sweeps:
+            raise ConfigError(f"{who}: {_is_a_sweep(sweeps[0])}") from None
         others = {*preset_names(), *more}
         if what in others or what.endswith(".toml"):
             return None
-        runs = {str(run.path.relative_to(folder)) for run in all_runs(folder)}
+        places = {run.path for run in all_runs(folder)}  # a sweep stands for its trials
+        tops = {path.parent if RunFolder(path.parent).sweep.is_file() else path for path in places}
+        runs = {str(path.relative_to(folder)) for path in tops}
         raise unknown(who, "run or preset", what, runs | others) from None
+
+
+def _is_a_sweep(sweep: RunFolder) -> str:
+    """What to take in its place."""
+    best = best_run(sweep)
+    if best is None:
+        return (
+            f"{sweep.path} is a sweep, and no trial of it is finished here. "
+            f"Go on with: clearprop sweep --resume {sweep.handle}"
+        )
+    return f"{sweep.path} is a sweep. Take one of its trials, such as its best: {best.handle}"
 
 
 def finished_network(run: RunFolder) -> Sequential:

@@ -39,10 +39,10 @@ def doctor(
 
 
 def _diagnosis(what: str, changes: tuple[str, ...], folder: Folder) -> Diagnosis:
-    run = run_or_none(what, folder, "doctor")
+    run = None if changes and what in preset_names() else run_or_none(what, folder, "doctor")
     if run is not None and not changes:
         return diagnose_run(read_run(run))
-    if run is not None and what not in preset_names():
+    if run is not None:
         raise ConfigError(
             f"doctor: --set changes a preset or a file, and {what} is a run. Leave it out, or give {run.config}."
         )

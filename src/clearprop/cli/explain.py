@@ -24,7 +24,7 @@ from clearprop.runs.prepare import Prepared, in_memory, prepare
 from clearprop.runs.run import build
 
 Form = Literal["text", "markdown", "latex", "html"]
-FORMS: dict[str, Form] = {".md": "markdown", ".tex": "latex", ".html": "html"}
+FORMS: dict[str, Form] = {".txt": "text", ".md": "markdown", ".tex": "latex", ".html": "html"}
 AFRESH = "The run has no checkpoint, so the optimizer starts afresh: it remembers no step, and its rate is the first."
 TOGETHER = 8  # examples, where a layer looks at the whole mini-batch
 
@@ -43,6 +43,7 @@ def explain(
         Form | None, typer.Option("--format", help="text, markdown, latex or html; by default as FILE ends.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="A file to write, instead of the screen.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace that file, if it exists.")] = False,
     l2: Annotated[float | None, typer.Option(help="An L2 penalty in place of the training's.")] = None,
     folder: Folder = EXPERIMENTS,
 ) -> None:
@@ -52,7 +53,7 @@ def explain(
     the learning rate of that moment. Where a run and a preset have the same name it is the run. Nothing of it is
     changed: the update is shown, not taken. Of large arrays a part is shown.
     """
-    form = form or (FORMS.get(out.suffix, "text") if out else "text")
+    form = _form(out, form, overwrite)
     if (tables := _worked(what, folder)) is not None:
         if example:
             raise ConfigError(f"explain: {what} has its own examples, all in one step. Leave --example out.")
@@ -65,6 +66,19 @@ def explain(
     else:
         replace_file(out, lambda file: file.write(text.encode("utf-8")))
         typer.echo(out)
+
+
+def _form(out: Path | None, form: Form | None, overwrite: bool) -> Form:
+    """The form that is asked for, by its name or by the file's; nothing is written over without being told to."""
+    if out is None:
+        return form or "text"
+    if form is None and out.suffix not in FORMS:
+        raise ConfigError(
+            f"--out {out}: expected a name that ends in {', '.join(FORMS)}. Rename it, or say --format text."
+        )
+    if out.exists() and not overwrite:
+        raise ConfigError(f"--out {out}: exists. Choose another name, or replace it with --overwrite.")
+    return form or FORMS[out.suffix]
 
 
 @dataclass(frozen=True)
@@ -124,6 +138,11 @@ def _step(start: _Start, example: int, unit: int, l2: float | None = None) -> Tr
     if not 0 <= example < len(x):
         raise DataError(
             f"explain: expected --example from 0 to {len(x) - 1:,}, a row of the training part, got {example:,}."
+        )
+    widest = max(shape[-1] for shape in model.shapes[1:])
+    if not 0 <= unit < widest:
+        raise ConfigError(
+            f"explain: expected --unit from 0 to {widest - 1:,}, the widest layer's last, got {unit:,}."
         )
     rows = _rows(model, example, len(x))
     t = config.training

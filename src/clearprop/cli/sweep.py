@@ -79,6 +79,7 @@ def sweep(
             raise ConfigError("sweep: expected a preset or a TOML file, such as: clearprop sweep iris-sweep")
         tables, default_name = read_preset_or_file(what)
         config = make_config(tables, what, [*all_changes, *of_sweep])
+        config.make_search(what)  # refused by its name, if it has none
         begin_sweep(folder, config, name or default_name, overwrite, console)
     elif what is not None or name is not None or overwrite or all_changes:
         raise ConfigError(

@@ -191,11 +191,15 @@ def _finish(result: Result, config: RunConfig, console: Console) -> None:
     if summary["stopped"]:
         console.print(summary["stopped"])
     console.print(
-        f"{summary['parameters']:,} parameters, {summary['epochs']} epochs in {summary['seconds']:.2f} s",
+        f"{summary['parameters']:,} parameters, {_epochs(summary['epochs'])} in {summary['seconds']:.2f} s",
         highlight=False,
     )
     for what, path in _places(folder):
         say(console, f"{what:<10}{path}")
+
+
+def _epochs(count: int) -> str:
+    return f"{count} epoch{'' if count == 1 else 's'}"
 
 
 def results_table(summary: dict[str, Any]) -> Table:

@@ -22,3 +22,19 @@ def refused(path: Path, what: str, err: OSError) -> FileError:
     """The error to raise, by the system's own number."""
     remedy = _REMEDIES.get(err.errno or 0, "Try again, or choose another place.")
     return FileError(f"{path}: {what} ({err.strerror or err}). {remedy}")
+
+
+def other_kind(path: Path, expected: str) -> str:
+    """What to do with a file that is not of the kind that was expected, by ending: by its name and its first bytes."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if expected != path.suffix == ".onnx":
+        return "By its name it is an ONNX file: read it with cp.from_onnx."
+    if path.suffix in (".pt", ".pth") or start in (b"PK\3\4", b"\x80\x02}q", b"\x80\x02cc"):
+        return (
+            "It looks like a file of torch.save: write safetensors.torch.save_file(net.state_dict(), ...) in PyTorch, "
+            "and read that with cp.load_torch_weights."
+        )
+    if expected != path.suffix == ".safetensors":
+        return "A network that model.save wrote is read with cp.load."
+    return "Take an undamaged copy."

@@ -170,8 +170,8 @@ class RunConfig(Table):
     def make_optimizer(self) -> Optimizer:
         return make_optimizer(self.optimizer)
 
-    def make_search(self) -> Search:
-        """What [sweep] asks for.
+    def make_search(self, who: str = "sweep") -> Search:
+        """What [sweep] asks for; `who` is the file or preset, for the message.
 
         Raises
         ------
@@ -179,7 +179,11 @@ class RunConfig(Table):
             If there is none.
         """
         if self.sweep is None:
-            raise ConfigError('expected a table [sweep]. Add one: "optimizer.lr" = [0.1, 0.01]')
+            example = '"optimizer.lr" = [0.1, 0.01]'
+            raise ConfigError(
+                f"{who}: expected a table [sweep], which says what is to be tried. Pass --set 'sweep={{{example}}}', "
+                f"or add to a file of your own:\n\n[sweep]\n{example}"
+            )
         table = self.sweep
         others = {key: getattr(table, key) for key in ("jobs", "metric", "direction", "storage")}
         return make_search(table.space, table.sampler, table.pruner, table.trials, **others)

@@ -2,19 +2,22 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from clearprop.files import replace_file
+from clearprop.runs.config import make_config, read_toml
 from clearprop.runs.figures import figure
-from clearprop.runs.folder import COMPARISON, RunFolder
+from clearprop.runs.folder import COMPARISON, RunFolder, all_runs
 from clearprop.runs.space import Choice, Grid, Search
 
 if TYPE_CHECKING:
     from clearprop.runs.study import Entry
 
 PARTS = ("train", "validation", "test")
+PRUNED = "pruned"  # how the reason begins for which a trial was given up
 RUNNING = "running"  # a trial's status, for another process
 LONGEST = 100  # letters of a run's name
 
@@ -50,6 +53,25 @@ def best_first(found: Sequence[Outcome], search: Search) -> list[Outcome]:
         return order.get(outcome.summary["status"], 2), float("inf") if value is None else sign * value
 
     return sorted(found, key=place)
+
+
+def value_of(summary: Mapping[str, Any], column: str) -> float | None:
+    """The number that a column such as "validation_loss" has at a run's end; None if there is none."""
+    part, _, key = (
+        column.partition("_") if column.startswith(("validation_", "test_")) else ("train", "", column)
+    )
+    value = summary.get(part, {}).get(key)
+    return value if isinstance(value, int | float) and isfinite(value) else None
+
+
+def best_run(sweep: RunFolder) -> RunFolder | None:
+    """The best finished run that lies in a sweep's folder, without its storage; None if there is none."""
+    search, found = make_config(read_toml(sweep.sweep), str(sweep.sweep)).make_search(), []
+    for run in all_runs(sweep.path):
+        summary = run.read_summary() if run.summary.is_file() else {}
+        if summary.get("status") == "finished" and not str(summary.get("stopped") or "").startswith(PRUNED):
+            found.append(Outcome({}, run, summary, value_of(summary, search.metric or "loss")))
+    return best_first(found, search)[0].folder if found else None
 
 
 def run_name(search: Search, number: int, choice: Choice) -> str:

@@ -25,7 +25,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from clearprop.errors import ConfigError, FileError
 from clearprop.history import INTERRUPTED
-from clearprop.runs.outcomes import RUNNING
+from clearprop.runs.outcomes import RUNNING, value_of
 from clearprop.runs.presence import Presence, alone
 from clearprop.runs.space import TPE, Choice, Grid, Random, Search
 
@@ -296,15 +296,6 @@ class Study:
             for trial_id in list(self._mine):
                 with suppress(OptunaError, SQLAlchemyError):  # a storage that is away for a moment
                     self.storage.set_trial_user_attr(trial_id, "beat", f"{self.presence.name} {count}")
-
-
-def value_of(summary: Mapping[str, Any], column: str) -> float | None:
-    """The number that a column such as "validation_loss" has at a run's end; None if there is none."""
-    part, _, key = (
-        column.partition("_") if column.startswith(("validation_", "test_")) else ("train", "", column)
-    )
-    value = summary.get(part, {}).get(key)
-    return value if isinstance(value, int | float) and isfinite(value) else None
 
 
 def open_storage(address: str) -> RDBStorage:

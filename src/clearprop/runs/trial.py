@@ -12,10 +12,9 @@ from clearprop.files import make_folder
 from clearprop.loop import Training
 from clearprop.runs.config import RunConfig
 from clearprop.runs.folder import RunFolder
+from clearprop.runs.outcomes import PRUNED
 from clearprop.runs.run import resume, start
 from clearprop.runs.space import Pruner
-
-PRUNED = "pruned"
 
 
 @dataclass(frozen=True)

@@ -331,3 +331,11 @@ def spaced(text: str) -> str:
     import re
 
     return re.sub(r"(?<![A-Za-z])([abc])(?![A-Za-z])", r" \1 ", text)
+
+
+def test_gradients_say_whose_they_are() -> None:
+    W, x = g.Variable("W", np.eye(2)), g.Variable("x", [1.0, 2.0])
+    loss = (W @ x) @ x
+    assert set(repr(loss.backward()).removeprefix("Gradients of L by ").split("; ")) == {"W (2, 2)", "x (2,)"}
+    many = sum((g.Variable(f"a{i}", 1.0) for i in range(6)), g.Variable("b", 1.0))
+    assert repr(many.backward()).endswith("; and 2 more")

@@ -11,6 +11,7 @@ import numpy as np
 from clearprop.arrays import Array
 from clearprop.errors import DataError, FileError
 from clearprop.interop.onnx.package import onnx_package
+from clearprop.messages.files import other_kind
 
 LARGEST = 2**31  # bytes; protobuf holds no more
 KINDS = {  # ONNX's numbers: what they are in memory, and the field that holds them where they are not raw
@@ -50,7 +51,9 @@ def read_onnx_file(path: str | PathLike[str]) -> OnnxFile:
     try:
         model.ParseFromString(blob)
     except Exception as error:  # protobuf's own class of it depends on how it was built
-        raise DataError(f"{path}: not a whole ONNX file ({error}). Take an undamaged copy.") from None
+        raise DataError(
+            f"{path}: not a whole ONNX file ({error}). {other_kind(Path(path), '.onnx')}"
+        ) from None
     graph = model.graph
     if not graph.node or not graph.output:
         raise DataError(

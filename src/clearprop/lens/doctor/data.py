@@ -3,7 +3,7 @@
 import numpy as np
 
 from clearprop.arrays import Array
-from clearprop.layers import BatchNorm, Embedding, LayerNorm
+from clearprop.layers import BatchNorm, Embedding, Flatten, LayerNorm
 from clearprop.lens.doctor import thresholds as t
 from clearprop.lens.doctor.case import Case, Seeing
 from clearprop.lens.doctor.finding import Finding, Severity
@@ -110,16 +110,19 @@ def constant_columns(case: Case) -> Seeing:
     x = _columns(case)
     if x is None or len(x) < 2:
         return "", []
+    if isinstance(case.model.layers[0], Flatten):  # each pixel is a column of its own
+        x = x.reshape(len(case.sample.x), -1)
     still = np.flatnonzero(x.max(axis=0) == x.min(axis=0))
     share = len(still) / x.shape[1]
-    seen = f"{len(still)} of {x.shape[1]} columns"
+    what = "columns" if x.shape[0] == len(case.sample.x) else "channels"
+    seen = f"{len(still)} of {x.shape[1]} {what if x.shape[1] > 1 else what[:-1]}"
     if not len(still) or (share < t.CONSTANT and x.shape[1] >= 50):
         return seen, []  # a picture's margin
     severity: Severity = "serious" if share == 1 else "warning" if share >= t.CONSTANT else "note"
     return seen, [
         Finding(
             severity, "constant columns",
-            f"{len(still)} of {x.shape[1]} columns of x have the same value in every row: {names(tuple(still))}.",
+            f"{seen} of x {'has' if x.shape[1] == 1 else 'have'} the same value in every row: {names(tuple(still))}.",
             "They tell the network nothing" + (", so it can only learn a constant." if share == 1 else "."),
             "Look where x was read." if share == 1 or case.sample.x.ndim > 2
             else "Leave them out: x[:, x.max(axis=0) > x.min(axis=0)]; if they should change, look where x was read.",

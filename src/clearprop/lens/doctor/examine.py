@@ -54,6 +54,11 @@ LOOKS: dict[str, Callable[[Case], Seeing]] = WITHOUT_TARGETS | {
     "neighbours' labels": data.unrelated_labels,
     "one batch by heart": learning.one_batch,
 }
+# A finding, and one whose remedy is its contrary: where both are found, the first was tried with real steps.
+CONTRARY = {
+    "learning rate too high": "updates too small for the weights",
+    "learning rate too low": "updates too large for the weights",
+}
 
 
 def diagnose(
@@ -160,6 +165,8 @@ def examine(case: Case) -> Diagnosis:
         if seen:
             looks.append(Look(name, seen))
         findings += found
+    contrary = {CONTRARY.get(finding.name) for finding in findings}
+    findings = [finding for finding in findings if finding.name not in contrary]
     state = f"{case.state} network" if usable else "network"
     return Diagnosis(most_serious_first(gathered(findings)), tuple(looks), _subject(case, state, sample))
 

@@ -227,7 +227,7 @@ def _update(
     share = percent(ratios[weight]) if large else short(ratios[weight])
     return Finding(
         severity, name,  # type: ignore[arg-type]
-        f"A step at the rate {lr:g} moves {weight} by {share} of its own length; about 0.1 % is usual.",
+        f"A step at the rate {short(lr)} moves {weight} by {share} of its own length; about 0.1 % is usual.",
         "What the weights have learned is gone after a few steps." if large else "These weights hardly move.",
         "Lower the learning rate, or begin with larger weights." if large
         else f"Raise {'clip_norm or ' if clipped else ''}the learning rate, or begin with smaller weights.",

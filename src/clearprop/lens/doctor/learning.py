@@ -73,7 +73,7 @@ def learning_rate(case: Case) -> Seeing:
     own, better = case.trial(optimizer, case.rate), None
     if found.suggested is not None:
         better = case.trial(optimizer, found.suggested / case.shrunk)
-    said = f"{case.rate:g}{' at its highest' if optimizer.schedule else ''}; "
+    said = f"{short(case.rate)}{' at its highest' if optimizer.schedule else ''}; "
     said += f"{own.steps} steps take the loss from {short(case.first.loss)} to {short(own.after)}"
     said += "" if better is None or case.learned else f", at {short(better.lr)} to {short(better.after)}"
     calmer = better if better is not None and better.lr < own.lr else None
@@ -118,8 +118,9 @@ def _too_high(case: Case, own: Trial, calmer: Trial) -> Finding | None:
     serious = not isfinite(own.after) or gain <= 0 or nothing
     failed = own.failure.partition(". Lower")[0]
     how = (
-        failed and f"At {own.lr:g} it diverges: {failed}"
-    ) or f"{own.steps} steps at {own.lr:g} take the loss from {short(case.first.loss)} to {short(own.after)}"
+        (failed and f"At {short(own.lr)} it diverges: {failed}")
+        or f"{own.steps} steps at {short(own.lr)} take the loss from {short(case.first.loss)} to {short(own.after)}"
+    )
     return Finding(
         "serious" if serious else "warning", "learning rate too high",
         f"{how.rstrip('.')}; at {short(calmer.lr)} they take it to {short(calmer.after)}.",
@@ -136,7 +137,7 @@ def _too_low(case: Case, own: Trial, better: Trial) -> Finding | None:
         return None
     return Finding(
         "serious" if gain < t.STANDS_STILL * best else "warning", "learning rate too low",
-        f"{own.steps} steps at {own.lr:g} take the loss from {short(case.first.loss)} to {short(own.after)}, at "
+        f"{own.steps} steps at {short(own.lr)} take the loss from {short(case.first.loss)} to {short(own.after)}, at "
         f"{short(better.lr)} to {short(better.after)}.",
         "The network moves in the right direction, but hardly.",
         f"Take the rate {about(better.lr)} or so: lr={about(better.lr)}, or --set optimizer.lr={about(better.lr)}.",

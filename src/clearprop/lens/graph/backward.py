@@ -52,6 +52,12 @@ class Gradients:
         self.totals = totals
         self._shares = shares
 
+    def __repr__(self) -> str:
+        names = names_of(self.loss)
+        shapes = [f"{names[node]} {node.shape}" for node in self.totals if isinstance(node, Variable)]
+        more = [f"and {len(shapes) - 5} more"] if len(shapes) > 5 else []
+        return f"Gradients of {names[self.loss]} by {'; '.join(shapes[:5] + more) or 'nothing'}"
+
     def _node(self, key: "Node | str") -> Node:
         if isinstance(key, str):
             known = {name: node for node, name in names_of(self.loss).items() if node in self.totals}

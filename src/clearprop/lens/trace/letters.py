@@ -3,13 +3,15 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import floor, isfinite, log10
 
 from clearprop.lens.document import number, power_of_ten
 
 _COMMAND = re.compile(r"\\text\{[^{}]*\}|\\[A-Za-z]+|[A-Za-z]+")
 HOUSE = {"gamma": r"\gamma", "beta": r"\beta", "bu": "b_u", "dbu": "db_u"}
 PARAMETERS = ("w", "u", "b", "bu", "gamma", "beta")  # their first index counts no examples
-DIGITS = 4  # decimals of a number in a formula
+DIGITS = 4  # decimals of a number in a formula; significant digits of a small one
+SMALL = 0.1  # below it, as many decimals say too little
 
 
 @dataclass(frozen=True)
@@ -74,16 +76,18 @@ class Letters:
 
 
 def figure(value: float) -> str:
-    """A number in a formula: rounded, and a very small or very large one with a power of ten.
+    """A number in a formula: to four decimals; below 0.1 to four digits, very small or large with a power of ten.
 
-    >>> figure(0.5), figure(-0.00001234), figure(3.0)
-    ('0.5', '-1.23 \\\\cdot 10^{-5}', '3')
+    >>> figure(0.52346), figure(-0.00053081), figure(-0.0000123456), figure(3.0)
+    ('0.5235', '-0.0005308', '-1.235 \\\\cdot 10^{-5}', '3')
     """
     value = float(value)
-    if value != value or value in (float("inf"), float("-inf")):
+    if not isfinite(value):
         return r"\text{nan}" if value != value else r"\infty" if value > 0 else r"-\infty"
     if value and not 5e-4 <= abs(value) < 1e6:
-        return power_of_ten(value, DIGITS - 1)
+        return power_of_ten(value, DIGITS)
+    if abs(value) < SMALL:
+        return f"{value:.{DIGITS}g}"
     text = number(value, DIGITS)
     return text.rstrip("0") if "." in text else text
 
@@ -98,6 +102,30 @@ def fine(value: float) -> str:
     if "n" in text:
         return figure(value)
     return power_of_ten(value, DIGITS) if "e" in text else text
+
+
+def near(value: float, gap: float) -> str:
+    """A number that is part of a difference: as exact as four digits of the difference, `gap`, need it.
+
+    >>> near(0.99061234, -0.00026571), near(1.0, -0.00026571), near(0.99061234, 0.5)
+    ('0.9906123', '1', '0.9906')
+    """
+    value, gap = float(value), abs(float(gap))
+    if not (0 < gap < SMALL and gap < abs(value) < 1e6):
+        return figure(value)
+    digits = min(DIGITS + floor(log10(abs(value))) - floor(log10(gap)), 17)  # float64 has no more
+    return power_of_ten(value, digits) if abs(value) < 5e-4 else f"{value:.{digits}g}"
+
+
+def difference(a: float, b: float) -> str:
+    """`a - b`, both as exact as their difference needs them."""
+    gap = float(a) - float(b)
+    return f"{near(a, gap)} - {bracketed(near(b, gap))}"
+
+
+def below_one(value: float) -> str:
+    """A factor v of which 1 - v or 1 - v² is taken, too."""
+    return bracketed(near(value, 1 - abs(float(value))))
 
 
 def factor(value: float) -> str:

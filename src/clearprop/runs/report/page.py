@@ -36,7 +36,7 @@ def report(records: Sequence[Record], sweep: RunFolder | None = None) -> str:
     figures = Figures()
     sections = _one(records[0], figures) if len(records) == 1 else _several(records, figures)
     if sweep is not None:
-        sections.insert(1, sweep_section(sweep, figures))
+        sections.insert(0, sweep_section(sweep, figures))
     if len(records) == 1:
         record = records[0]
         title, below = record.title, f"run {record.name}"

@@ -5,7 +5,7 @@ import numpy as np
 from clearprop.arrays import Array
 from clearprop.layers import ACTIVATIONS, Activation
 from clearprop.lens.equations import alpha_of
-from clearprop.lens.trace.letters import factor, figure
+from clearprop.lens.trace.letters import below_one, difference, factor, figure
 from clearprop.lens.trace.put_in.words import Look, products, softmax_words
 
 FORWARD = {
@@ -23,8 +23,8 @@ FORWARD = {
 }
 BACKWARD = {
     "identity": "{dy}",
-    "sigmoid": r"{dy} \cdot {fy} \cdot (1 - {fy})",
-    "tanh": r"{dy} \cdot (1 - {fy}^2)",
+    "sigmoid": r"{dy} \cdot {below} \cdot (1 - {below})",
+    "tanh": r"{dy} \cdot (1 - {below}^2)",
     "relu": r"{dy} \cdot {slope}",
     "softplus": r"{dy} \cdot (1 - \exp({minus_y}))",
     "arctan": r"\frac{{{dy}}}{{1 + {fx}^2}}",
@@ -85,6 +85,7 @@ def _numbers(alpha: float | None, x: float, y: float) -> dict[str, str]:
     return {
         "x": figure(x), "fx": factor(x), "minus": figure(-x), "y": figure(y), "fy": factor(y), "minus_y": figure(-y),
         "alpha": "" if alpha is None else figure(alpha), "ft": factor(_inside(x)),
+        "below": below_one(y),
     }  # fmt: skip
 
 
@@ -101,6 +102,6 @@ def _softmax_back(look: Look, log: bool) -> list[str]:
     if log:
         words = rf"{figure(dy[at])} - \exp({figure(y[at])}) \cdot {factor(s)}"
     else:
-        words = rf"{factor(y[at])} \cdot ({figure(dy[at])} - {factor(s)})"
+        words = rf"{factor(y[at])} \cdot ({difference(dy[at], s)})"
     sum_line = rf"{look.letters.equation(sum_of)} = {products(given, weights)} = {figure(s)}"
     return [sum_line, *look.dx_line(at, words)]

@@ -7,7 +7,7 @@ import numpy as np
 
 from clearprop.arrays import Array
 from clearprop.kernels.losses import LARGEST_LOG_RATE
-from clearprop.lens.trace.letters import Letters, bracketed, factor, figure, fine
+from clearprop.lens.trace.letters import Letters, bracketed, difference, factor, figure, fine, near
 from clearprop.lens.trace.put_in.words import Index, largest, mean, over, products, softmax_words, total
 from clearprop.losses import Loss, probabilities_from
 
@@ -160,13 +160,19 @@ def _cross_entropy(first: _First) -> list[str]:
     if not softmax:
         return [*lines, first.gradient(k, rf"-\frac{{{figure(t[k])}}}{{{fine(p[k])}}}")]
     weighted = numbers.loss.settings.get("class_weights") is not None
-    share = rf"{bracketed(rate(k))} \cdot {factor(t.sum())}" if weighted else rate(k)
-    return [*lines, first.gradient(k, f"{share} - {factor(t[k])}")]
+    if not weighted:
+        return [*lines, first.gradient(k, _less(p[k], float(np.delete(p, k).sum()), t[k]))]
+    return [*lines, first.gradient(k, rf"{bracketed(rate(k))} \cdot {factor(t.sum())} - {factor(t[k])}")]
 
 
 def _rate(p: float, rest: float) -> str:
     """A probability with the digits that its logarithm needs: close to 1 it is written by the rest."""
-    return f"1 - {fine(rest)}" if rest < 1e-3 else fine(p)
+    return f"1 - {fine(rest)}" if rest < 1e-3 else near(p, rest)
+
+
+def _less(p: float, rest: float, t: float) -> str:
+    """p - t; next to a target between 0 and 1 with the digits that the difference needs."""
+    return f"{_rate(p, rest)} - {factor(t)}" if t in (0, 1) else difference(p, t)
 
 
 def _log(text: str) -> str:
@@ -200,7 +206,7 @@ def _sigmoid(first: _First) -> list[str]:
     return [
         f"{first.letters.entry('p', *first.index(k))} = {sigmoid} = {_rate(p[k], q[k])}",
         *first.loss(f"-({total(-losses, each)})"),
-        first.gradient(k, f"{_rate(p[k], q[k])} - {factor(t[k])}"),
+        first.gradient(k, _less(p[k], q[k], t[k])),
     ]
 
 
@@ -208,7 +214,7 @@ def _hinge(first: _First) -> list[str]:
     s, label = first.s, first.label
     others = np.delete(np.arange(len(s)), label)
     margins = np.maximum(s[others] - s[label] + 1, 0)
-    words = total(margins, lambda i: rf"\max(0, {figure(s[others[i]])} - {factor(s[label])} + 1)")
+    words = total(margins, lambda i: rf"\max(0, {difference(s[others[i]], s[label])} + 1)")
     k = int(others[np.argmax(margins)]) if len(others) else label
     lines = first.loss(words)
     if len(others):
@@ -224,9 +230,9 @@ def _numbers(first: _First) -> list[str]:
     if name == "huber":
         return _huber(first, e)
     values = {"squared_error": e * e, "absolute_error": np.abs(e)}[name]
-    pattern = {"squared_error": "({s} - {t})^2", "absolute_error": r"\lvert {s} - {t} \rvert"}[name]
-    words = total(values, lambda m: pattern.format(s=figure(s[m]), t=factor(t[m])))
-    inside = f"{figure(s[k])} - {factor(t[k])}"
+    pattern = {"squared_error": "({e})^2", "absolute_error": r"\lvert {e} \rvert"}[name]
+    words = total(values, lambda m: pattern.format(e=difference(s[m], t[m])))
+    inside = difference(s[k], t[k])
     slope = rf"2 \cdot ({inside})" if name == "squared_error" else rf"\text{{sign}}({inside})"
     return [*first.loss(words), first.gradient(k, slope, whole=True)]
 
@@ -240,7 +246,7 @@ def _huber(first: _First, e: Array) -> list[str]:
     )
     at = ",".join(map(str, first.index(k)))
     return [
-        f"e[{at}] = {figure(first.s[k])} - {factor(first.t[k])} = {figure(e[k])}",
+        f"e[{at}] = {difference(first.s[k], first.t[k])} = {figure(e[k])}",
         rf"c[{at}] = \text{{clip}}({figure(e[k])}, {figure(-delta)}, {figure(delta)}) = {figure(c[k])}",
         *first.loss(words),
         first.gradient(k, figure(c[k]), whole=True),

@@ -8,7 +8,7 @@ import numpy as np
 from clearprop.arrays import Array
 from clearprop.kernels.norm import batch_norm_moments, batch_norm_statistics
 from clearprop.layers import BatchNorm, GroupNorm, LayerNorm
-from clearprop.lens.trace.letters import factor, figure, fine
+from clearprop.lens.trace.letters import difference, factor, figure, fine
 from clearprop.lens.trace.put_in.words import Index, Look, largest, mean, over, products, total
 from clearprop.lens.trace.record import Call
 
@@ -53,14 +53,12 @@ def forward(look: Look) -> list[str]:
     mu, v = (float(spread(call, values)[at]) for values in statistics(call))
     own = _own(look, at)
     gamma, beta = factor(look.params["gamma"][own]), factor(look.params["beta"][own])
-    xhat = rf"\frac{{{figure(call.x[at])} - {factor(mu)}}}{{{_root(v, call)}}}"
+    xhat = rf"\frac{{{difference(call.x[at], mu)}}}{{{_root(v, call)}}}"
     y = look.line("y", at, rf"{gamma} \cdot {xhat} + {beta}", call.y[at])
     if isinstance(call.layer, BatchNorm) and not call.cache[1]:
         return [y]
     numbers = np.ravel(call.x[_together(look, at)]).astype(np.float64)
-    deviations = total(
-        (numbers - mu) ** 2, lambda i: rf"({figure(numbers[i])} - {factor(mu)})^2", written=SQUARES
-    )
+    deviations = total((numbers - mu) ** 2, lambda i: rf"({difference(numbers[i], mu)})^2", written=SQUARES)
     return [
         rf"\mu = {mean(numbers)} = {figure(mu)}",
         f"v = {over(deviations, len(numbers))} = {fine(v)}",

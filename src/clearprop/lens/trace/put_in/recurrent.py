@@ -13,7 +13,7 @@ from clearprop.kernels.recurrent import steps_back
 from clearprop.layers import ACTIVATIONS, Activation, Elman
 from clearprop.layers.recurrent import Recurrent
 from clearprop.lens.equations import alpha_of
-from clearprop.lens.trace.letters import factor, figure
+from clearprop.lens.trace.letters import below_one, difference, factor, figure
 from clearprop.lens.trace.put_in.activations import FORWARD, slope_words, tanh_inside, value_words
 from clearprop.lens.trace.put_in.words import Look, products, total
 from clearprop.lens.trace.through_time import gates, states, way_back
@@ -140,7 +140,7 @@ def _gru_forward(step: Step, before: bool) -> list[str]:
         lines.append(step.line("q", read if step.t else figure(float(params["bu"][step.j])), q[0]))
         own = products(step.look.call.x[step.n, step.t], params["w"][:, column], float(params["b"][column]))
         inside = rf"{own} + {factor(step.value(r))} \cdot {factor(step.value(q[0]))}"
-    keep, new, old = factor(step.value(z)), factor(step.value(n)), factor(step.value(step.before))
+    keep, new, old = below_one(step.value(z)), factor(step.value(n)), factor(step.value(step.before))
     h = rf"(1 - {keep}) \cdot {new} + {keep} \cdot {old}"
     return [*lines, step.line("n", rf"\tanh({inside})", n), step.line("h", h, step.after)]
 
@@ -213,10 +213,10 @@ def _lstm_back(step: Step) -> list[str]:
     back, c = step.back, figure(after)
     dh, dc = factor(step.value(back["dh"])), factor(step.value(back["dc"]))
     words = (
-        rf"{dc} \cdot {factor(g)} \cdot {factor(i)} \cdot (1 - {factor(i)})",
-        rf"{dc} \cdot {factor(before)} \cdot {factor(f)} \cdot (1 - {factor(f)})",
-        rf"{dc} \cdot {factor(i)} \cdot (1 - {factor(g)}^2)",
-        rf"{dh} \cdot \tanh({c}) \cdot {factor(o)} \cdot (1 - {factor(o)})",
+        rf"{dc} \cdot {factor(g)} \cdot {below_one(i)} \cdot (1 - {below_one(i)})",
+        rf"{dc} \cdot {factor(before)} \cdot {below_one(f)} \cdot (1 - {below_one(f)})",
+        rf"{dc} \cdot {factor(i)} \cdot (1 - {below_one(g)}^2)",
+        rf"{dh} \cdot \tanh({c}) \cdot {below_one(o)} \cdot (1 - {below_one(o)})",
     )
     cell = rf"{dh} \cdot {factor(o)} \cdot (1 - \tanh({c})^2)"
     if step.t + 1 < back["dc"].shape[1] and (later := replace(step, t=step.t + 1)).goes_on():
@@ -230,11 +230,11 @@ def _lstm_back(step: Step) -> list[str]:
 def _gru_back(step: Step, before: bool) -> list[str]:
     r, z, n, *q = (step.value(array) for array in step.gates)
     back, H, h = step.back, step.units, step.value(step.before)
-    dh, old = factor(step.value(back["dh"])), figure(h)
-    dan = rf"{dh} \cdot (1 - {factor(z)}) \cdot (1 - {factor(n)}^2)"
-    daz = rf"{dh} \cdot ({old} - {factor(n)}) \cdot {factor(z)} \cdot (1 - {factor(z)})"
+    dh = factor(step.value(back["dh"]))
+    dan = rf"{dh} \cdot (1 - {below_one(z)}) \cdot (1 - {below_one(n)}^2)"
+    daz = rf"{dh} \cdot ({difference(h, n)}) \cdot {below_one(z)} \cdot (1 - {below_one(z)})"
     lines = [step.line("da", dan, back["da"], 2), step.line("da", daz, back["da"], 1)]
-    slope = rf"{factor(r)} \cdot (1 - {factor(r)})"
+    slope = rf"{below_one(r)} \cdot (1 - {below_one(r)})"
     if before:
         a, u = back["da"][step.n, step.t, 2 * H :], step.look.params["u"][step.j, 2 * H :]
         lines.append(step.line("ds", products(a, u), back["ds"]))
