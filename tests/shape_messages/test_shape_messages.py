@@ -116,7 +116,7 @@ def test_another_librarys_call_is_told_as_one_of_this(call):
         ),
         (
             lambda: cp.Sequential([cp.Dense(3)]),
-            "Sequential: expected the setting 'input_shape', got none. Write its",
+            "Sequential: expected the setting 'input_shape', got none. Write one example's shape, such as (784,).",
         ),
         (lambda: cp.Flatten(1), "Flatten: too many positional arguments. Settings: none."),
         (
