@@ -222,6 +222,17 @@ def test_names():
         (lambda: Constant(np.nan), ConfigError, "Constant: expected value to be a finite number, got nan"),
         (lambda: Uniform(1, 1), ConfigError, "Uniform: expected high to be a finite number > low = 1, got 1"),
         (lambda: Uniform("a"), ConfigError, "Uniform: expected low to be a finite number, got 'a'"),
+        (lambda: Normal(std=1e31), ConfigError, "Normal: expected std of at most 1e.30 in size, got 1e.31"),
+        (
+            lambda: Uniform(-1e308, 1e308),
+            ConfigError,
+            "Uniform: expected low of at most 1e.30 in size, got -1e.308",
+        ),
+        (
+            lambda: Orthogonal(10**39),
+            ConfigError,
+            "Orthogonal: expected gain of at most 1e.30 in size, got 1000",
+        ),
         (lambda: Normal(std=0), ConfigError, "Normal: expected std to be a finite number > 0, got 0"),
         (lambda: Normal(mean=None), ConfigError, "Normal: expected mean to be a finite number, got None"),
         (lambda: TruncatedNormal(-1), ConfigError, "TruncatedNormal: expected std to be a finite number > 0"),
@@ -258,3 +269,10 @@ def test_names():
 def test_sentences(make, error, sentence):
     with pytest.raises(error, match=sentence):
         make()
+
+
+@pytest.mark.parametrize("largest", [1e30, 10**30, 10**25])
+@pytest.mark.parametrize("make", [Orthogonal, HeUniform, XavierNormal, TruncatedNormal, Normal, Constant])
+def test_the_largest_settings_are_finite_in_float32(make, largest):
+    w = make(largest)((2, 3), 2, 3, np.random.default_rng(0)).astype(np.float32)
+    assert np.isfinite(w).all() and np.abs(w).max() > 1e24

@@ -517,11 +517,21 @@ def test_loading_runs_nothing_and_touches_nothing(path):
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
-def test_an_initializer_beyond_the_dtype_warns_of_nothing(path):
-    layers = [{"type": "Dense", "units": 1, "init": {"name": "normal", "std": 1e308}}]
+@pytest.mark.parametrize(
+    "init",
+    [
+        {"name": "normal", "std": 1e308},
+        {"name": "xavier_uniform", "gain": 1e308},
+        {"name": "orthogonal", "gain": 10**39},
+    ],
+)
+def test_an_initializer_beyond_all_numbers_is_refused(path, init):
     arrays = {"0.w": np.ones((2, 1), np.float32), "0.b": np.zeros(1, np.float32)}
-    described(path, layers, [2], arrays)
-    assert cp.load(path).params.tolist() == [1, 1, 0]
+    described(path, [{"type": "Dense", "units": 1, "init": init}], [2], arrays)
+    with pytest.raises(
+        cp.DataError, match=r"expected (std|gain|low) (of at most 1e\+30|to be a finite number)"
+    ):
+        cp.load(path)
 
 
 @pytest.mark.parametrize(

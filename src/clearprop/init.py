@@ -13,6 +13,7 @@ from clearprop.errors import ConfigError, ShapeError
 from clearprop.names import Named, build
 
 SQRT2 = sqrt(2)
+LARGEST = 1e30  # of a setting; float32 ends at 3.4e38
 
 
 def fans(shape: Shape) -> tuple[int, int]:
@@ -53,6 +54,15 @@ class Initializer(Named, ABC):
     def __call__(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """A new float64 array of this shape."""
 
+    def _check_value(self, *names: str) -> None:
+        for what in names:
+            self._check(what, "to be a finite number")
+            self._check(what, f"of at most {LARGEST:g} in size", lambda v: abs(v) <= LARGEST)
+
+    def _check_scale(self, *names: str) -> None:
+        self._check_positive(*names)
+        self._check_value(*names)
+
 
 @final
 @dataclass(frozen=True)
@@ -85,7 +95,7 @@ class Constant(Initializer):
     value: float
 
     def __post_init__(self) -> None:
-        self._check("value", "to be a finite number")
+        self._check_value("value")
 
     def __call__(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         return np.full(shape, float(self.value))
@@ -116,7 +126,7 @@ class Uniform(Initializer):
     high: float = 0.05
 
     def __post_init__(self) -> None:
-        self._check("low", "to be a finite number")
+        self._check_value("low", "high")
         self._check("high", f"to be a finite number > low = {self.low:g}", lambda v: v > self.low)
 
     def __call__(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
@@ -133,8 +143,8 @@ class Normal(Initializer):
     mean: float = 0.0
 
     def __post_init__(self) -> None:
-        self._check_positive("std")
-        self._check("mean", "to be a finite number")
+        self._check_scale("std")
+        self._check_value("mean")
 
     def __call__(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         return rng.normal(self.mean, self.std, shape)
@@ -152,7 +162,7 @@ class TruncatedNormal(Initializer):
     std: float = 0.01
 
     def __post_init__(self) -> None:
-        self._check_positive("std")
+        self._check_scale("std")
 
     def __call__(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         z = rng.standard_normal(prod(shape))
@@ -175,7 +185,7 @@ class Sparse(Initializer):
 
     def __post_init__(self) -> None:
         self._check("sparsity", "in [0, 1]", lambda v: 0 <= v <= 1)
-        self._check_positive("std")
+        self._check_scale("std")
 
     def __call__(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         w = rng.normal(0.0, self.std, (prod(shape[:-1]), shape[-1]))  # a column: one unit's incoming weights
@@ -205,7 +215,7 @@ class _Xavier(_Scaled):
     gain: float = 1.0
 
     def __post_init__(self) -> None:
-        self._check_positive("gain")
+        self._check_scale("gain")
 
     def std(self, fan_in: int, fan_out: int) -> float:
         return self.gain * sqrt(2 / (fan_in + fan_out))
@@ -231,7 +241,7 @@ class _He(_Scaled):
     mode: str = "fan_in"
 
     def __post_init__(self) -> None:
-        self._check_positive("gain")
+        self._check_scale("gain")
         if self.mode not in ("fan_in", "fan_out"):
             raise ConfigError(
                 f"{type(self).__name__}: expected mode 'fan_in' or 'fan_out', got {self.mode!r}."
@@ -288,12 +298,12 @@ class Orthogonal(Initializer):
     gain: float = 1.0
 
     def __post_init__(self) -> None:
-        self._check_positive("gain")
+        self._check_scale("gain")
 
     def __call__(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         rows, columns = prod(shape[:-1]), shape[-1]
         q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
-        q *= np.where(np.diag(r) < 0, -self.gain, self.gain)
+        q *= np.where(np.diag(r) < 0, -1.0, 1.0) * self.gain
         return np.ascontiguousarray(q if rows >= columns else q.T).reshape(shape)
 
 

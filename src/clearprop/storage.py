@@ -102,8 +102,7 @@ def load(path: str | PathLike[str]) -> "Sequential":
             f"{path}: describes a network that is too large to compute: one example has the shapes "
             f"{str(planned.shapes)[:200]} between its layers."
         )
-    with np.errstate(all="ignore"):  # initial numbers, which the file's replace, may be beyond the dtype
-        model = Sequential(layers, sizes, dtype=dtype)
+    model = Sequential(layers, sizes, dtype=dtype)
     model.link = link
     fill_params(model, file.read_all(), str(path))
     return model

@@ -204,7 +204,10 @@ def test_settings_are_refused_in_a_sentence():
         Elman(3, activation="tahn")
     with pytest.raises(ConfigError, match=r"Elman: unknown activation None\."):
         Elman(3, activation=None)
-    with pytest.raises(ConfigError, match="LSTM: expected forget_bias to be a finite number, got nan"):
-        LSTM(3, forget_bias=float("nan"))
+    for wrong in (float("nan"), 1e308):
+        with pytest.raises(
+            ConfigError, match="LSTM: expected forget_bias to be a finite number, of at most 1e.30"
+        ):
+            LSTM(3, forget_bias=wrong)
     with pytest.raises(ConfigError, match="GRU: expected reset to be 'after' or 'before', got 'never'"):
         GRU(3, reset="never")

@@ -11,7 +11,7 @@ import numpy as np
 
 from clearprop.arrays import Array, Shape, check_shape, shape_text
 from clearprop.errors import ConfigError, ShapeError
-from clearprop.init import Initializer, make_initializer
+from clearprop.init import LARGEST, Initializer, make_initializer
 from clearprop.kernels.elman import ElmanCache, elman_backward, elman_forward
 from clearprop.kernels.gru import (
     GRUBeforeCache,
@@ -227,7 +227,10 @@ class LSTM(Recurrent):
         recurrent_init: Init = "orthogonal",
     ) -> None:
         super().__init__(units, return_sequences, truncate, init, recurrent_init)
-        self.forget_bias = check_number("LSTM", "forget_bias", forget_bias, "to be a finite number")
+        expected = f"to be a finite number, of at most {LARGEST:g} in size"
+        self.forget_bias = check_number(
+            "LSTM", "forget_bias", forget_bias, expected, lambda v: abs(v) <= LARGEST
+        )
 
     def settings(self) -> dict[str, Any]:
         return super().settings() | {"forget_bias": self.forget_bias}

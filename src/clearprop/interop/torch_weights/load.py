@@ -88,7 +88,8 @@ def load_torch_weights(
         )
     arrays: dict[str, Array] = {}
     for slot in slots:
-        turned = slot.turn(_read(file, slot, found[slot.name]))
+        with np.errstate(over="ignore"):  # two biases whose sum is beyond the dtype: infinite, and refused below
+            turned = slot.turn(_read(file, slot, found[slot.name]))
         arrays |= {f"{slot.name}.{own}": array for own, array in turned.items()}
     fill_params(model, arrays, str(path))
     return make_table(slots, ours, found)
