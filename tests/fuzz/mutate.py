@@ -15,6 +15,7 @@ VALUES = [
 WORDS = [
     b"nan", b"inf", b"-1", b"1e999", b"9" * 30, b"0x10", b"\xff\xfe", b"\xef\xbb\xbf", b"\0", b"\r", b"\n", b'"',
     b",", b"{", b"}", b"[", b"]", b"\\u0000", b"\x1f\x8b\x08", b"\xfd7zXZ\0", b"__import__", b"cos\nsystem\n",
+    b"[" * 3000, b"{a=" * 3000, b'{"a":' * 3000, b"(" * 3000,
 ]  # fmt: skip
 
 

@@ -208,6 +208,10 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise FileError(f"{path}: the configuration could not be read ({error.strerror}).") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}.") from None
+    except RecursionError:
+        raise ConfigError(
+            f"{path}: expected tables of a run, got lists or tables nested too deeply."
+        ) from None
 
 
 def make_config(tables: dict[str, Any], who: str, changes: Sequence[str] = ()) -> RunConfig:
@@ -269,7 +273,7 @@ def _apply(tables: dict[str, Any], change: str) -> None:
         raise ConfigError(f"--set: expected KEY=VALUE such as optimizer.lr=0.01, got {change!r}.")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         value = _number_or_text(text.strip())
     set_key(tables, key.strip(), value, f"--set {change}")
 
@@ -296,7 +300,12 @@ def _sentences(error: ValidationError, kind: type[Table]) -> Iterator[str]:
             reason = item["msg"][0].lower() + item["msg"][1:]
             near = nearest(str(item["loc"][-1]), SweepTable.model_fields) if item["loc"][0] == "sweep" else ""
             hint = f" Did you mean {near!r}?" if near and near != item["loc"][-1] else ""
-            yield f"{path}: {reason.removeprefix('value error, ')}, got {item['input']!r}.{hint}"
+            yield f"{path}: {reason.removeprefix('value error, ')}, got {_shown(item['input'])}.{hint}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]} …"
 
 
 def _known_keys(path: tuple[int | str, ...], table: Any) -> list[str]:
