@@ -161,10 +161,10 @@ def test_a_file_that_is_no_toml_names_the_line(tmp_path: Path) -> None:
         read_toml(path)
     deep = "[" * 3000 + "]" * 3000
     path.write_text(f"seed = {deep}")
-    with pytest.raises(ConfigError, match="run.toml: .* nested too deeply"):
+    with pytest.raises(ConfigError, match=r"run.toml: .* nested too deeply"):
         read_toml(path)
     with pytest.raises(
-        ConfigError, match=r"run.toml: seed: input should be a valid integer, got '[^…]{199} …\\.$"
+        ConfigError, match=r"run.toml: seed: input should be a valid integer, got '[^…]{199} …\.$"
     ):
         config(f"seed={deep}")
     with pytest.raises(FileError, match=r"gone.toml: the configuration could not be read \(No such file"):
