@@ -5,8 +5,10 @@ t(p) = t(1)/p + 4 α log₂ p + 2 (p − 1)/p · 4 P/B        p machines, P para
 Rabenseifner's Allreduce of the gradient takes 2 α log₂ p, the two of a few numbers α log₂ p each.
 """
 
+from collections.abc import Iterable
 from math import log2
 
+from benchmarks.table import amount
 from clearprop.cli.presets import preset_names, read_preset_or_file
 
 ROUNDS = 4
@@ -49,26 +51,47 @@ def presets() -> dict[str, tuple[int, int, int]]:
     return found
 
 
-def main() -> None:
-    print("| a step on one machine | " + " | ".join(NETWORKS) + " |\n|---|" + "---|" * len(NETWORKS))
-    for compute in (1e-3, 1e-2, 1e-1, 1.0):
-        cells = (f"{most_params(2, compute, *network):,.3g}" for network in NETWORKS.values())
-        print(f"| {compute * 1e3:g} ms | " + " | ".join(cells) + " |")
-    print(
-        "\n| preset | parameters | step | "
-        + " | ".join(NETWORKS)
-        + " |\n|---|---|---|"
-        + "---|" * len(NETWORKS)
+def rounded(n: float) -> str:
+    """To two digits: 9,400 or 1.5 million."""
+    n = float(f"{n:.2g}")
+    unit, name = (1e9, " billion") if n >= 1e9 else (1e6, " million") if n >= 1e6 else (1, "")
+    return f"{n / unit:,g}{name}"
+
+
+def table(*rows: Iterable[str]) -> str:
+    """The first row is its head."""
+    head, *body = ("| " + " | ".join(row) + " |" for row in rows)
+    return "\n".join([head, "|" + "---|" * (head.count("|") - 1), *body, ""])
+
+
+def break_even() -> str:
+    """With how many parameters two machines are as slow as one."""
+    steps = (1e-3, 1e-2, 1e-1, 1.0)
+    return table(
+        ["a step on one machine", *NETWORKS],
+        *([amount(t, "s"), *(rounded(most_params(2, t, *net)) for net in NETWORKS.values())] for t in steps),
     )
+
+
+def gains() -> str:
+    """How many times as fast the presets' steps are on 2 and on 8 machines, the longest first."""
+    rows = []
     for name, (params, work, batch) in presets().items():
         compute = (
             6 * work * batch / FLOPS
         )  # forward, and twice as much backward; two operations a multiply-add
-        gains = (
+        gain = [
             " / ".join(f"{compute / step(p, compute, params, *network):.2f}" for p in (2, 8))
             for network in NETWORKS.values()
-        )
-        print(f"| `{name}` | {params:,} | {compute * 1e3:.3g} ms | " + " | ".join(gains) + " |")
+        ]
+        rows.append((compute, [f"`{name}`", f"{params:,}", amount(compute, "s"), *gain]))
+    longest_first = (cells for _, cells in sorted(rows, key=lambda row: -row[0]))
+    return table(["preset", "parameters", "step", *NETWORKS], *longest_first)
+
+
+def main() -> None:
+    print(break_even())
+    print(gains())
 
 
 if __name__ == "__main__":

@@ -15,6 +15,11 @@ import numpy as np
 import pytest
 
 import clearprop as cp
+from clearprop.data import DiskPair, Pair
+from clearprop.losses import make_loss
+from clearprop.ranks import ALONE, Ranks
+from clearprop.runs.run import measure
+from clearprop.sources import ArrayRows
 
 MPIEXEC = Path(sys.executable).with_name("mpiexec")  # that of the wheel mpich, to which mpi4py belongs here
 
@@ -160,9 +165,19 @@ def stopped_early(comm: Any = None) -> dict[str, np.ndarray]:
     return from_memory(comm, epochs=60, optimizer=cp.Adam(lr=0.05), callbacks=callbacks)
 
 
+def as_rank_0(comm: Any = None) -> dict[str, np.ndarray]:
+    """The others' own parameters, statistics and generators count for nothing."""
+    x, y = blobs(100, (12,))
+    layers = [cp.Dense(8), cp.BatchNorm(), cp.Activation("relu"), cp.Dropout(0.3), cp.Dense(3)]
+    rank = 0 if comm is None else comm.rank
+    model = cp.Sequential(layers, input_shape=(12,), seed=rank)
+    model.buffers[...] += rank
+    return outcome(model, cp.fit(model, x, y, epochs=3, batch_size=20, validation=0.2, comm=comm))
+
+
 ALIKE: dict[str, Callable[[Any], dict[str, np.ndarray]]] = {
     job.__name__: job
-    for job in (from_memory, from_disk, convolutions, on_threads, few_to_watch, stopped_early)
+    for job in (from_memory, from_disk, convolutions, on_threads, few_to_watch, stopped_early, as_rank_0)
 }
 
 
@@ -184,10 +199,21 @@ def alike(comm: Any, folder: Path) -> None:
     found |= {
         f"evaluate/{k}": v for k, v in cp.evaluate(dense(), x, y, "softmax_cross_entropy", comm).items()
     }
+    found |= {f"auc/{name}": value for name, value in two_classes(Ranks(comm)).items()}
+    found |= {f"told/{name}": said for name, said in told_apart(comm).items()}
     found["stop"] = stop_on_the_last_rank(comm)
     found["diverged"] = diverge(comm)
     found |= {f"scaled/{key}": value for key, value in with_a_scaled_gradient(comm).items()}
     np.savez(folder / f"{comm.size}-{comm.rank}.npz", **found)
+
+
+def two_classes(ranks: Ranks = ALONE) -> dict[str, float]:
+    """Areas under the curve, of rows in memory and of rows that are read."""
+    x, y = blobs(203, (12,))
+    model = cp.Sequential([cp.Dense(2)], input_shape=(12,), seed=1)
+    parts = {"memory": Pair(x, 1 * (y > 0)), "disk": DiskPair(Counted(x), ArrayRows(1 * (y > 0)))}
+    found = measure(model, parts, make_loss("softmax_cross_entropy"), ranks)
+    return {name: numbers["auc"] for name, numbers in found.items()}
 
 
 def stop_on_the_last_rank(comm: Any) -> str:
@@ -235,6 +261,58 @@ def others_rows(comm: Any, folder: Path) -> None:
     cp.fit(dense(), x[part], y[part], comm=comm)
 
 
+def told_apart(comm: Any) -> dict[str, str]:
+    """What is said where the last rank is told something else; all ranks find it together, and go on here."""
+    x, y = blobs(200, (12,))
+    other = comm.rank == comm.size - 1
+    late, shifted = x.copy(), slice(other, 100 + other)
+    late[-3] += other
+    tanh = cp.Activation("tanh" if other else "relu")
+    layers = cp.Sequential([cp.Dense(24, init="he_normal"), tanh, cp.Dense(3)], input_shape=(12,))
+    ghost = cp.Sequential([cp.Dense(8), cp.BatchNorm(shared=False), cp.Dense(3)], input_shape=(12,))
+    states: list[Any] = []
+    cp.fit(dense(), x, y, callbacks=[At(2, lambda training: states.append(training.state()))])
+    calls = {
+        "steps": (dense(), x, {"callbacks": [cp.Callback()], "resume": states[0] if other else None}),
+        "rows": (dense(), late, {}),
+        "watched": (dense(), x, {"validation": (x[shifted], y[shifted])}),
+        "rate": (dense(), x, {"optimizer": cp.SGD(lr=0.2 if other else 0.1)}),
+        "loss": (dense(), x, {"loss": {"name": "softmax_cross_entropy", "class_weights": [1, 1, 1 + other]}}),
+        "weights": (dense(), x, {"sample_weights": np.arange(200)} if other else {}),
+        "clip": (dense(), x, {"clip_norm": 1.0 if other else None}),
+        "layers": (layers, x, {}),
+        "statistics": (ghost, x, {}),
+    }
+    said = {}
+    with Ranks(comm).together():
+        for name, (model, rows, settings) in calls.items():
+            try:
+                cp.fit(model, rows, y, comm=comm, **settings)
+            except cp.ConfigError as error:
+                said[name] = str(error)
+    return said
+
+
+def one_is_refused(comm: Any, folder: Path) -> None:
+    """The last rank's x has a NaN; what rank 0 has begun is tidied up."""
+    x, y = blobs(200, (12,))
+    if comm.rank:
+        x[100] = np.nan
+    with Ranks(comm).together():
+        try:
+            cp.fit(dense(), x, y, comm=comm)
+        finally:
+            print(f"rank {comm.rank} has tidied up", flush=True)
+
+
+def one_is_interrupted(comm: Any, folder: Path) -> None:
+    """As by Ctrl-C, outside of training's steps."""
+    with Ranks(comm).together():
+        if comm.rank:
+            raise KeyboardInterrupt
+        comm.Barrier()
+
+
 def one_raises(comm: Any, folder: Path) -> None:
     """The last rank, in its fifth step."""
 
@@ -252,7 +330,9 @@ def bad_row(comm: Any, folder: Path) -> None:
     cp.evaluate(dense(), Counted(x), y, "softmax_cross_entropy", comm)
 
 
-JOBS = {job.__name__: job for job in (alike, others_rows, one_raises, bad_row)}
+JOBS = {
+    job.__name__: job for job in (alike, others_rows, one_is_refused, one_is_interrupted, one_raises, bad_row)
+}
 
 if __name__ == "__main__":
     from mpi4py.MPI import COMM_WORLD

@@ -183,3 +183,11 @@ def test_latency_and_bandwidth_of_planted_times() -> None:
     alpha, rate = constants(8, times)
     assert alpha == pytest.approx(5e-6, rel=0.01)
     assert rate == pytest.approx(2e9)
+
+
+def test_what_it_brings_on_paper_is_as_the_page_says() -> None:
+    from benchmarks.scaling import break_even, gains
+
+    page = (ROOT / "docs" / "many-machines.md").read_text(encoding="utf-8")
+    assert break_even() in page
+    assert gains() in page

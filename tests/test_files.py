@@ -84,6 +84,14 @@ def test_other_errors_and_ctrl_c_pass_and_clean_up(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(path := tmp_path / "pipe")
+    with pytest.raises(FileError, match="pipe: expected a file or nothing there, got a device or a pipe"):
+        replace_file(path, lambda file: file.write(b"new"))
+    assert path.is_fifo()
+    assert [p.name for p in tmp_path.iterdir()] == ["pipe"]
+
+
 def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"No such file or directory\)\. Make its folder first\."):
         replace_file(tmp_path / "none" / "weights", lambda file: file.write(b"x"))

@@ -5,6 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import clearprop as cp
+from clearprop.full_batch import objective
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((120, 5))
@@ -41,6 +42,33 @@ def test_the_value_counts_the_penalty_on_weights_alone():
     result = cp.fit_lbfgs(model, X, Y, l2=0.5)
     loss = cp.evaluate(model, X, Y, "softmax_cross_entropy")["loss"]
     assert result.value == pytest.approx(loss + 0.25 * (model.named_params()["0.w"] ** 2).sum())
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 5)])
+def test_the_objective_is_a_weighted_sum(shape):
+    """Of an example's loss each, also with a label at each place; the gradient by finite differences."""
+    rng = np.random.default_rng(3)
+    layer = cp.Dense(3) if len(shape) == 1 else cp.TimeDistributed(cp.Dense(3))
+    model = cp.Sequential([layer, cp.Activation("tanh")], shape, seed=1, dtype="float64")
+    x, y = rng.normal(size=(6, *shape)), rng.integers(0, 3, (6, *shape[:-1]))
+    loss, share, l2 = cp.make_loss("softmax_cross_entropy"), rng.random(6), 0.3
+    rows = share.reshape(-1, *[1] * len(shape))
+
+    def naive():
+        each = [float(loss(model.scores(x[i : i + 1]), y[i : i + 1])[0][0]) for i in range(6)]
+        w = model.named_params()["0.w"]
+        return sum(s * value for s, value in zip(share, each, strict=True)) + l2 / 2 * (w**2).sum()
+
+    assert objective(model, loss, x, y, rows, l2) == pytest.approx(naive(), rel=1e-12)
+    grads, h = model.grads.copy(), 1e-6
+    for i, value in enumerate(model.params.copy()):
+        ends = []
+        for model.params[i] in (value + h, value - h):
+            ends.append(naive())
+        model.params[i] = value
+        assert grads[i] == pytest.approx((ends[0] - ends[1]) / (2 * h), abs=1e-8)
+    mean = objective(model, loss, x, y, 1 / 6, 0.0)
+    assert mean == pytest.approx(cp.evaluate(model, x, y, loss)["loss"], rel=1e-12)
 
 
 def test_a_hidden_layer_learns_what_no_line_can_separate():

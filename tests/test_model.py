@@ -391,7 +391,12 @@ def test_wrong_inputs_of_a_flat_network():
             r"expected layer 1 to be a Layer such as Dense\(10\), got 'relu'\.$",
         ),
         ([], (4,), ConfigError, r"Sequential: expected a list of at least one layer, got \[\]"),
-        (Dense(3), (4,), ConfigError, r"Sequential: expected a list of at least one layer, got Dense\(3\)"),
+        (
+            Dense(3),
+            (4,),
+            ConfigError,
+            r"got them one by one\. Write Sequential\(\[Dense\(3\)\], input_shape=\(4,\)\)\.$",
+        ),
         ([Dense(3)], (), ShapeError, r"expected input_shape to be a tuple of one example's sizes.* got \(\)"),
         ([Dense(3)], 784, ShapeError, r"expected input_shape to be a tuple .*such as \(784,\), got 784"),
         (

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import clearprop as cp
+from clearprop.blas import threads_each
 from clearprop.loop import backpropagate
 from clearprop.parallel import Team
 from clearprop.work import SHARD_BYTES, Work, choose_work, share_out
@@ -230,6 +231,30 @@ def test_threads_of_the_products_change_nothing_but_rounding():
         grads.append(model.grads.copy())
     np.testing.assert_allclose(grads[1], grads[0], rtol=0, atol=1e-12 * np.abs(grads[0]).max())
     np.testing.assert_array_equal(grads[2], grads[1])
+
+
+def test_limits_that_overlap_leave_no_trace():
+    """As of two trainings in threads, the first of which ends first."""
+    import threadpoolctl
+
+    def threads():
+        infos = threadpoolctl.threadpool_info()
+        return {info["num_threads"] for info in infos if info["user_api"] == "blas"}
+
+    with threadpoolctl.threadpool_limits(3, user_api="blas"):
+        first, second = threads_each(1), threads_each(2)
+        first.__enter__()
+        second.__enter__()
+        assert threads() == {2}
+        first.__exit__(None, None, None)
+        assert threads() == {2}
+        second.__exit__(None, None, None)
+        assert threads() == {3}
+        with threads_each(2):
+            with threads_each(1):
+                assert threads() == {1}
+            assert threads() == {2}
+        assert threads() == {3}
 
 
 def test_blas_runs_on_the_threads_asked_for():

@@ -11,7 +11,7 @@ import clearprop as cp
 from clearprop.batches import epoch_order, take
 from clearprop.feed import WINDOW_BLOCKS, Feed, Picked
 from clearprop.interop.mpi import ranks_here
-from clearprop.ranks import ALONE, FEW_BLOCKS, Ranks, row_count
+from clearprop.ranks import ALONE, FEW_BLOCKS, AnotherRankFailed, Ranks, row_count
 from clearprop.sources import ArrayRows
 
 
@@ -119,9 +119,117 @@ def test_statistics_of_each_rank_are_refused() -> None:
         _check_statistics(model, Rank(0, 2))
 
 
+class Two(Rank):
+    """Rank 0 of two; the other one brings what it is given."""
+
+    def __init__(self, brings: Any) -> None:
+        super().__init__(0, 2)
+        self.brings, self.comm = brings, self
+
+    def total(self, sums: np.ndarray) -> np.ndarray:
+        return sums + self.brings
+
+    def allgather(self, own: Any) -> list[Any]:
+        return [own, self.brings]
+
+
+@pytest.mark.parametrize(
+    ("ranks", "fails", "leaves"),
+    [
+        (ALONE, False, None),
+        (ALONE, True, ZeroDivisionError),
+        (Two(0), False, None),
+        (Two(0), True, ZeroDivisionError),
+        (Two(1), True, ZeroDivisionError),
+        (Two(1), False, AnotherRankFailed),
+    ],
+)
+def test_no_rank_goes_on_where_one_has_failed(
+    ranks: Ranks, fails: bool, leaves: type[BaseException] | None
+) -> None:
+    def work() -> bool:
+        with ranks.agreeing():
+            if fails:
+                raise ZeroDivisionError
+        return True
+
+    if leaves is None:
+        assert work()
+    else:
+        with pytest.raises(leaves):
+            work()
+
+
+def test_what_the_ranks_were_told_is_the_same_or_named() -> None:
+    def told(**values: Any) -> dict[str, str]:
+        return {name: repr(value) for name, value in values.items()}
+
+    Two(told(rate=0.1, layer=None)).check_same({"rate": 0.1, "layer": None})
+    here = told(f=lambda: None)["f"]
+    elsewhere = here.partition(" at 0x")[0] + ">"  # a function lies somewhere else in each process
+    Two({"schedule": elsewhere}).check_same({"schedule": lambda: None})
+    with pytest.raises(cp.ConfigError, match=r"expected the same rate on every rank, got 0.1 on rank 0, 0.2"):
+        Two(told(rate=0.2)).check_same({"rate": 0.1})
+    with pytest.raises(
+        cp.ConfigError, match=r"the same layer 3 .* got None on rank 0, 'Dense' on rank 1\. Give"
+    ):
+        Two(told(rate=0.1) | {"layer 3": "'Dense'"}).check_same({"rate": 0.1})
+
+
 def test_what_is_no_communicator_is_refused() -> None:
     with pytest.raises(cp.ConfigError, match=r"expected comm to be a communicator, such as mpi4py.*got 4"):
         cp.fit(cp.Sequential([cp.Dense(2)], (2,)), np.eye(2), [0, 1], comm=4)
+
+
+def test_what_a_rank_says_is_passed_on_before_the_job_ends(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """mpiexec loses what still lies in a pipe then, about once in sixty times."""
+    events: list[Any] = []
+
+    class Job(Rank):
+        def Abort(self, status: int) -> None:
+            events.append(status)
+
+    rank = Job(1, 2)
+    rank.comm = rank
+    monkeypatch.setattr("clearprop.ranks.sleep", lambda s: events.append((s > 0, capfd.readouterr().err)))
+    monkeypatch.setattr("os._exit", lambda status: None)
+    monkeypatch.setattr(rank, "_threads", lambda: 1, raising=False)
+    with rank.together():
+        raise cp.ConfigError("planted")
+    assert events == [(True, ""), (True, "error: rank 1 of 2: planted\n"), 2]
+
+
+@pytest.mark.parametrize(("here", "cores", "threads"), [(1, 8, 8), (2, 8, 4), (3, 8, 2), (16, 8, 1)])
+def test_ranks_of_one_machine_share_its_cores(
+    monkeypatch: pytest.MonkeyPatch, here: int, cores: int, threads: int
+) -> None:
+    """Of the four ranks so many may use the same cores as this one; one is elsewhere."""
+
+    class Machine(Rank):
+        def Split_type(self, kind: object) -> "Machine":
+            return self
+
+        def allgather(self, own: Any) -> list[Any]:
+            return [own] * here + [["others"]]
+
+        def Free(self) -> None:
+            pass
+
+    fake: Any = ModuleType("mpi4py.MPI")
+    fake.COMM_TYPE_SHARED = 0
+    monkeypatch.setitem(sys.modules, "mpi4py", ModuleType("mpi4py"))
+    monkeypatch.setitem(sys.modules, "mpi4py.MPI", fake)
+    monkeypatch.setattr("clearprop.ranks.cores", lambda: cores)
+    monkeypatch.setattr("clearprop.ranks.threads_now", lambda: 100)
+    rank = Machine(0, here + 1)
+    rank.comm = rank
+    with rank.together():
+        assert rank.threads == threads
+        monkeypatch.setattr(Machine, "Split_type", None)
+        with rank.together():  # does nothing more
+            assert rank.threads == threads
 
 
 LAUNCHERS = (
@@ -154,6 +262,27 @@ def test_a_launcher_without_mpi4py(monkeypatch: pytest.MonkeyPatch, variable: st
     with pytest.raises(
         cp.ConfigError, match=r"expected mpi4py with an MPI library, got none .*clearprop\[mpi\]"
     ):
+        ranks_here()
+
+
+@pytest.mark.usefixtures("no_launcher")
+def test_ctrl_c_while_mpi_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's way out would end MPI in order, which waits for the others."""
+
+    def exit_at_once(status: int) -> None:
+        raise SystemExit(f"at once, {status}")
+
+    def interrupted(comm: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("PMI_SIZE", "2")
+    fake: Any = ModuleType("mpi4py.MPI")
+    fake.COMM_WORLD = None
+    monkeypatch.setitem(sys.modules, "mpi4py", ModuleType("mpi4py"))
+    monkeypatch.setitem(sys.modules, "mpi4py.MPI", fake)
+    monkeypatch.setattr("clearprop.interop.mpi.Ranks", interrupted)
+    monkeypatch.setattr("os._exit", exit_at_once)
+    with pytest.raises(SystemExit, match="at once, 130"):
         ranks_here()
 
 

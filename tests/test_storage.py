@@ -83,9 +83,49 @@ def test_saving_replaces_the_file_and_leaves_nothing_beside_it(path):
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
+FOREIGN = {
+    "notes": lambda path: path.write_text("notes"),
+    "PyTorch's weights": lambda path: save_file({"fc.weight": np.ones((3, 4), "f4")}, path),
+    "other metadata": lambda path: save_file({"0.w": np.ones((3, 4), "f4")}, path, {"format": "pt"}),
+    "half a network": lambda path: (everything().save(path), path.write_bytes(path.read_bytes()[:-4])),
+    "a link to notes": lambda path: (path.with_name("notes").write_text("notes"), path.symlink_to("notes")),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_what_is_no_network_is_not_replaced(path, kind):
+    FOREIGN[kind](path)
+    before = {p.name: (p.is_symlink(), p.read_bytes()) for p in path.parent.iterdir()}
+    with pytest.raises(
+        FileError,
+        match=r"net\.safetensors: what lies there is no network that model\.save wrote, so it is not replaced\. "
+        r"Remove it, or choose another name\.$",
+    ):
+        everything().save(path)
+    assert {p.name: (p.is_symlink(), p.read_bytes()) for p in path.parent.iterdir()} == before
+    path.unlink()
+    everything().save(path)
+    assert cp.load(path).shapes == everything().shapes
+
+
+def test_an_empty_file_is_a_place_to_write_to(path):
+    """As tempfile makes one."""
+    path.touch()
+    everything().save(path)
+    np.testing.assert_array_equal(cp.load(path).params, everything().params)
+
+
+def test_a_network_of_another_architecture_is_replaced(path):
+    cp.Sequential([cp.Dense(2)], (3,), seed=1).save(path)
+    everything().save(str(path))
+    np.testing.assert_array_equal(cp.load(path).params, everything().params)
+
+
 def test_what_cannot_be_written_says_so(path):
     with pytest.raises(FileError, match=r"net\.safetensors: could not be written, .*Make its folder first"):
         everything().save(path.parent / "nowhere" / path.name)
+    with pytest.raises(FileError, match=r"could not be written, .*Choose another name: this one is a folder"):
+        everything().save(path.parent)
 
 
 def test_load_weights_fills_the_same_architecture(path):
@@ -199,15 +239,18 @@ def test_headers_that_describe_no_network(path, changes, sentence):
 
 def test_files_that_are_no_networks(path):
     with pytest.raises(
-        FileError, match=r"net\.safetensors: no such file\. Expected a network that model\.save wrote"
+        FileError, match=r"net\.safetensors: could not be read \(No such file or directory\)\. Expected a saf"
     ):
         cp.load(path)
     path.write_bytes(b"")
     with pytest.raises(DataError, match=r"not a whole safetensors file .*Take an undamaged copy"):
         cp.load(path)
     save_file({"w": np.zeros(2)}, path)
-    with pytest.raises(DataError, match=r"a safetensors file, but not one that model\.save wrote"):
-        cp.load(path)
+    for read in (cp.load, lambda path: cp.load_weights(everything(), path)):
+        with pytest.raises(
+            DataError, match=r"its header names no layers\. Weights of PyTorch .* cp\.load_torch_weights"
+        ):
+            read(path)
     save_file({"w": np.zeros(2)}, path, {"clearprop": "{"})
     with pytest.raises(DataError, match=r"the architecture in the header is not valid JSON"):
         cp.load(path)
@@ -287,6 +330,7 @@ TWICE = b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F3
     [
         ({"a": tensor((2**40, 2**40))}, r"a: 8 bytes for F32 of shape \(1099511627776, 1099511627776\)"),
         ({"a": tensor((2**62, 2))}, r"a: the shape is \[4611686018427387904, 2\]"),
+        ({"a": tensor((0, 2**47, 2**47), (0, 0))}, r"a: 0 bytes for F32 of shape \(0, 140737488355328"),
         ({"a": tensor((0, 2**40), (0, 0)), "b": tensor((2,), (0, 4))}, r"b: 4 bytes for F32 of shape \(2,\)"),
         ({"a": tensor((-2,))}, r"a: the shape is \[-2\]"),
         ({"a": tensor((-1, -2))}, r"a: the shape is \[-1, -2\]"),
@@ -335,7 +379,8 @@ def test_a_hostile_header_is_refused(path, header, sentence):
 @pytest.mark.parametrize("length", [2**63 + 5, 2**64 - 1, 10**9, 2**23 + 1, 17])
 def test_a_header_longer_than_the_file_is_refused(path, length):
     path.write_bytes(length.to_bytes(8, "little") + b"{}" + b" " * 14)
-    with pytest.raises(DataError, match=rf"a header of {length:,} bytes in a file of 24"):
+    told = f"a header of {length:,} bytes" if length < 2**48 else "no header"  # but the bytes of another file
+    with pytest.raises(DataError, match=rf"\({told} in a file of 24\)"):
         cp.load(path)
 
 
@@ -349,6 +394,7 @@ def test_a_header_longer_than_the_file_is_refused(path, length):
         ),
         ('{"format": 1, "input_shape": [' + "9" * 400 + "]}", r"a number of 400 digits"),
         ('{"format": 1, "input_shape": [Infinity]}', r"Infinity is no number"),
+        ('{"format": 1, "layers": [{"type": "BatchNorm", "eps": 1e999}]}', r"1e999 is no number"),
         ("[" * 100_000, r"tables nested too deeply"),
     ],
 )
@@ -548,3 +594,117 @@ def test_a_file_of_another_kind_is_told_apart(tmp_path, name, start, remedy):
     (tmp_path / name).write_bytes(start)
     with pytest.raises(cp.DataError, match=remedy):
         cp.load(tmp_path / name)
+
+
+# --- what is no file, and what changes ---
+
+
+@pytest.mark.parametrize("read", ["load", "load_weights", "load_torch_weights"])
+def test_what_is_no_file_is_a_sentence(tmp_path, read):
+    """A pipe above all: to open it would be to wait for whoever writes into it."""
+    import os
+
+    model = cp.Sequential([cp.Dense(2)], (3,))
+    call = cp.load if read == "load" else lambda path: getattr(cp, read)(model, path)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+    (tmp_path / "weights.safetensors").write_bytes(b"")
+    for path, sentence in (
+        (
+            tmp_path / "pipe",
+            r"pipe: could not be read \(a folder, a pipe or a device\)\. Expected a safetensors file\.",
+        ),
+        (tmp_path, r" \(a folder, .*\)\. Expected a safetensors file, such as weights\.safetensors in it\."),
+        ("/dev/zero", r"/dev/zero: could not be read \(a folder, a pipe or a device\)"),
+        (tmp_path / "round", r"round: could not be read \(Too many levels of symbolic links"),
+        ("a" * 5000, r"could not be read \(File name too long"),
+    ):
+        with pytest.raises(FileError, match=sentence):
+            call(path)
+    with pytest.raises(DataError, match=r"not a whole safetensors file \(embedded null"):
+        call("a\0b")
+
+
+def test_a_file_that_is_replaced_is_not_read_half(path):
+    """Numbers of the file of before and of the one of now would make a network that never was."""
+    from clearprop.tensors import open_tensors
+
+    model = everything()
+    model.save(path)
+    file = open_tensors(path)
+    first = file.read("1.w")
+    model.params += 1
+    model.save(path)
+    with pytest.raises(DataError, match=r"net\.safetensors: was written while it was read\. Read it again"):
+        file.read("1.b")
+    np.testing.assert_array_equal(open_tensors(path).read("1.w"), first + 1)
+    file = open_tensors(path)
+    content = path.read_bytes()
+    path.write_bytes(content[:-8] + bytes(8))  # in place
+    with pytest.raises(DataError, match="was written while it was read"):
+        file.read_all()
+    file = open_tensors(path)
+    path.write_bytes(content[:-20])
+    with pytest.raises(DataError, match="was written while it was read"):
+        file.read_all()
+    path.unlink()
+    with pytest.raises(FileError, match=r"could not be read any more \(No such file or directory\)"):
+        file.read_all()
+
+
+def test_a_key_that_stands_twice_is_soon_found(path):
+    """Among 200,000, where to look for it from the start each time took hours."""
+    keys = b",".join(b'"%d":0' % i for i in range(200_000))
+    raw(path, b"{" + keys + b',"199999":0}')
+    with pytest.raises(DataError, match="the key '199999' stands there twice"):
+        cp.load(path)
+
+
+@pytest.mark.parametrize(
+    "dtype", [">f8", "(1,f4", "4)", {"names": ["a"], "formats": ["f4"], "offsets": [2**70]}, ["f4"], None, 4]
+)
+def test_a_dtype_is_a_name(path, dtype):
+    """NumPy reads some of these as Python, and fails as Python does."""
+    write(path, dtype=dtype)
+    if dtype == ">f8":
+        assert cp.load(path).params.dtype.str == np.dtype("f8").str
+        return
+    with pytest.raises(DataError, match="dtype: expected 'float32' or 'float64', got"):
+        cp.load(path)
+
+
+def test_variances_below_zero_are_refused(path):
+    model = cp.Sequential([cp.Residual([cp.BatchNorm()]), cp.BatchNorm()], (3,))
+    model.save(path)
+    before = model.copy()
+    model.named_buffers()["1.running_mean"][...] = -1
+    model.named_buffers()["1.running_var"][1] = 0  # of a column that never changes
+    model.save(path)
+    assert cp.load(path).named_buffers()["1.running_var"][1] == 0
+    model.named_buffers()["0.0.running_var"][2] = -1e-30
+    model.save(path)
+    for read in (cp.load, lambda path: cp.load_weights(before, path)):
+        with pytest.raises(
+            DataError, match=r"0\.0\.running_var holds variances below 0\. Take another checkpoint"
+        ):
+            read(path)
+    assert (before.buffers >= 0).all()
+
+
+def test_parameters_that_do_not_fit_into_memory_are_a_sentence(path, put_zeros):
+    n, m = 2**20, 2**21  # in a file of zeros that take no room
+    size = 4 * n * m
+    header = {
+        "format": 1,
+        "layers": [{"type": "Dense", "units": m}],
+        "input_shape": [n],
+        "dtype": "float32",
+        "link": "probs",
+    }
+    arrays = {"0.w": tensor((n, m), (0, size)), "0.b": tensor((m,), (size, size + 4 * m))}
+    text = json.dumps({"__metadata__": {"clearprop": json.dumps(header)}} | arrays).encode()
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        put_zeros(file, size + 4 * m)
+    with pytest.raises(DataError, match="not enough memory for 2,199,025,352,704 parameters"):
+        cp.load(path)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     )
     from clearprop.history import History
     from clearprop.interop.onnx import from_onnx
-    from clearprop.interop.torch_weights import load_torch_weights
+    from clearprop.interop.torch_weights import load_torch_weights, save_torch_weights
     from clearprop.layers import (
         GRU,
         LSTM,
@@ -156,6 +156,7 @@ __all__ = [
     "make_loss",
     "one_hot",
     "open_rows",
+    "save_torch_weights",
     "trace",
 ]
 
@@ -175,7 +176,8 @@ if not TYPE_CHECKING:
                 if hasattr(module, name):
                     found = globals()[name] = getattr(module, name)
                     return found
-        raise AttributeError(f"module 'clearprop' has no attribute {name!r}")
+        missed = import_module("clearprop.messages.missing").missed
+        raise AttributeError(missed("module 'clearprop'", ["clearprop"], name, __all__))
 
     def __dir__():
         return sorted({*globals(), *__all__})

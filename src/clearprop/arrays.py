@@ -23,11 +23,11 @@ def as_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
     """
     try:
         found = None if dtype is None else np.dtype(dtype)  # NumPy would read None as float64
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, SyntaxError, OverflowError):  # it reads some texts as Python
         found = None
     if found is None or found.name not in DTYPES:
         raise ConfigError(f"dtype: expected 'float32' or 'float64', got {dtype!r}.")
-    return found
+    return np.dtype(found.name)  # in this machine's byte order
 
 
 def shape_text(shape: ShapePattern) -> str:

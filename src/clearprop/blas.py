@@ -1,6 +1,7 @@
 """Threads: how many the matrix products under NumPy run on, and how many are allowed in all."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -8,6 +9,10 @@ from functools import cache
 from typing import Any
 
 _allowed: ContextVar[int | None] = ContextVar("allowed", default=None)
+
+# What undoes each of the limits under way. BLAS has one number of threads for the whole process, and trainings in
+# several threads need not end in the order in which they began.
+_lock, _limits = threading.Lock(), list[list[Any]]()
 
 
 @cache
@@ -28,11 +33,19 @@ def threads_each(n: int, workers: int = 1) -> Iterator[None]:
     2
     """
     token = _allowed.set(n * workers)
+    with _lock:
+        _limits.append(limit := [_controller().limit(limits=n, user_api="blas")])
     try:
-        with _controller().limit(limits=n, user_api="blas"):
-            yield
+        yield
     finally:
         _allowed.reset(token)
+        with _lock:
+            after = _limits[_limits.index(limit) + 1 :]
+            _limits.remove(limit)
+            if after:  # it stays in force, and is to undo this one, too
+                after[0][:] = limit
+            else:
+                limit[0].restore_original_limits()
 
 
 def threads_now() -> int:

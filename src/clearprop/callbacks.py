@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from clearprop.arrays import Array
 from clearprop.errors import ConfigError
 from clearprop.history import INTERRUPTED
+from clearprop.messages.calls import in_a_sentence
 from clearprop.names import check_count, check_number, unknown
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ class Callback:
     ...     def on_epoch_end(self, training):
     ...         print(training.history.epochs[-1]["loss"])
     """
+
+    def __init_subclass__(cls) -> None:
+        if "__init__" in vars(cls):
+            cls.__init__ = in_a_sentence(cls.__init__)  # type: ignore[method-assign]
 
     def on_fit_start(self, training: "Training") -> None:
         """Before the first step, after a checkpoint has been restored."""

@@ -32,6 +32,12 @@ def replace_file(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
     >>> replace_file("note.txt", lambda file: file.write(b"kept"))  # doctest: +SKIP
     """
     path = Path(path)
+    if not path.name:
+        raise FileError(f"{str(path)!r}: expected a file's name, got none. Choose one.")
+    if path.exists() and not (path.is_file() or path.is_dir()):  # a folder's error says more
+        raise FileError(
+            f"{path}: expected a file or nothing there, got a device or a pipe. Choose another name."
+        )
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         try:

@@ -87,16 +87,24 @@ def fit_lbfgs(
             "the line search, not the network. Train it with fit, or leave BatchNorm out."
         )
 
-    def objective(params: Array) -> tuple[float, Array]:
-        losses, _ = backpropagate(model, loss, x, y, 1 / len(x))
-        value = float(losses.mean(dtype=np.float64))
-        for span in model.weight_spans() if l2 else ():
-            penalty, dw = l2_penalty(params[span], l2)
-            value += float(penalty)
-            model.grads[span] += dw
-        return value, model.grads
+    def function(_: Array) -> tuple[float, Array]:  # of the parameters, which are the network's
+        return objective(model, loss, x, y, 1 / len(x), l2), model.grads
 
     with np.errstate(all="ignore"):  # a step of the line search may go far
-        result = minimize_lbfgs(objective, model.params, max_iter, tolerance)
+        result = minimize_lbfgs(function, model.params, max_iter, tolerance)
     model.link = loss.link
     return result
+
+
+def objective(model: Sequential, loss: Loss, x: Array, y: Array, share: "float | Array", l2: float) -> float:
+    """Σ shareₙ lossₙ + ½ l2 Σw² over weights, not biases; its gradient goes into `model.grads`.
+
+    x, y: all examples        share: 1/N, or weights that add up to 1, of shape (N, 1, …)
+    """
+    losses, _ = backpropagate(model, loss, x, y, share)
+    value = float(np.sum(np.reshape(share, -1) * losses, dtype=np.float64))
+    for span in model.weight_spans() if l2 else ():
+        penalty, dw = l2_penalty(model.params[span], l2)
+        value += float(penalty)
+        model.grads[span] += dw
+    return value

@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 
 from clearprop.arrays import Array
+from clearprop.messages.missing import Told
 from clearprop.names import unknown
 
 INTERRUPTED = "interrupted"  # why training ended, after Ctrl-C
 
 
-class History:
+class History(Told):
     """What `fit` returns.
 
     Attributes

@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from time import perf_counter
 from typing import Any
@@ -21,7 +21,8 @@ from clearprop.errors import ConfigError, DivergedError
 from clearprop.evaluation import evaluate_set
 from clearprop.feed import Picked
 from clearprop.history import INTERRUPTED, History
-from clearprop.kernels.penalties import l1_penalty, l2_penalty
+from clearprop.kernels.penalties import l1_gradient, l2_gradient
+from clearprop.layers.spec import layer_spec
 from clearprop.losses import Loss
 from clearprop.messages.states import read_as_state
 from clearprop.model import Sequential
@@ -33,6 +34,7 @@ from clearprop.ranks import ALONE, Ranks, checksum, row_count
 from clearprop.schedules import ReduceOnPlateau
 
 COUNTS = ("epochs", "batch_size", "evaluate_every", "workers", "blas_threads", "shard_size", "seed")
+EACH_ITS_OWN = ("workers", "blas_threads", "shard_size")  # of several ranks
 EVENTS = ("on_fit_start", "on_epoch_start", "on_step_end", "on_epoch_end", "on_fit_end")
 
 
@@ -168,19 +170,18 @@ class Training:
         """The ranks begin with rank 0's parameters and generators; what they are told must be the same."""
         if self.ranks.size == 1:
             return
-        settings = replace(self.settings, workers=1, blas_threads=1, shard_size=None)
-        for what, value in (
-            ("number of rows", len(self.x)),
-            ("sets to watch", {name: len(x) for name, (x, _) in self.sets.items()}),
-            ("rows (their checksum)", [checksum(rows) for rows in (self.x, self.y)]),
-            ("sample_weights", None if self.weights is None else checksum(self.weights)),
-            ("number of parameters", self.model.params.size),
-            ("loss", self.loss.name),
-            ("optimizer", type(self.optimizer).__name__),
-            ("settings", settings),
-            ("steps done", self.step),
-        ):
-            self.ranks.check_same(what, value)
+        weights = {} if self.weights is None else {"sample_weights": (self.weights,)}
+        sets = {"training": (self.x, self.y), **weights, **self.sets}
+        told = {
+            **{f"layer {i}": layer_spec(layer) for i, layer in enumerate(self.model.layers)},
+            "optimizer": self.optimizer.settings(),
+            "loss": self.loss.spec(),
+            "number of rows": {name: len(rows[0]) for name, rows in sets.items()},
+            "rows (their checksums)": {name: list(map(checksum, rows)) for name, rows in sets.items()},
+            **{name: value for name, value in vars(self.settings).items() if name not in EACH_ITS_OWN},
+            "steps done": self.step,
+        }
+        self.ranks.check_same(told)
         self.model.params[...] = self.ranks.given(self.model.params)
         self.model.buffers[...] = self.ranks.given(self.model.buffers)
         self.model.rng.bit_generator.state = self.ranks.given(self.model.rng.bit_generator.state)
@@ -263,9 +264,9 @@ class Training:
             steps["grad_norm"].append(0.0)  # a resumed run that is no longer clipped
 
     def _penalize(self) -> None:
-        for strength, penalty in ((self.settings.l1, l1_penalty), (self.settings.l2, l2_penalty)):
+        for strength, gradient in ((self.settings.l1, l1_gradient), (self.settings.l2, l2_gradient)):
             for span in self._weight_spans if strength else ():
-                self.model.grads[span] += penalty(self.model.params[span], strength)[1]
+                self.model.grads[span] += gradient(self.model.params[span], strength)
 
     def _clip(self) -> None:
         if self.settings.clip_value is not None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from copy import copy
 from math import isfinite
 from os import PathLike
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,11 @@ from clearprop.arrays import Array, Shape, as_dtype, check_finite, check_shape
 from clearprop.batches import Rows, epoch_rows
 from clearprop.errors import DataError
 from clearprop.layers import Activation, Layer
+from clearprop.layers.base import leaves_of
 from clearprop.layers.remedies import array_remedy, check_rows
 from clearprop.losses import predict_from, probabilities_from
 from clearprop.messages.calls import in_a_sentence
+from clearprop.messages.missing import Told
 from clearprop.params import by_number
 from clearprop.plan import as_input_shape, plan
 from clearprop.sources import RowSource, as_source
@@ -25,7 +27,7 @@ from clearprop.work import choose_shard, choose_work, share_out
 ROWS_AT_ONCE = 1024  # a prediction's activations stay small, whatever the number of rows
 
 
-class Sequential:
+class Sequential(Told):
     """A network: the output of each layer is the input of the next.
 
     Parameters
@@ -288,6 +290,13 @@ class Sequential:
         """An independent copy."""
         return self.astype(self.dtype)
 
+    if not TYPE_CHECKING:  # to a type checker it is not callable
+
+        def __call__(self, *args, **settings):
+            raise TypeError(
+                "'Sequential' object is not callable. Write model.scores(x), or model.forward(x)."
+            )
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__ |= state  # deepcopy and pickle copy arrays one by one: make the layers' views anew
         self._bind(self._params, self._grads, self._buffers)
@@ -320,6 +329,8 @@ class Sequential:
             "NHWC", in which images go in and come out as they do here, or "NCHW", as PyTorch has them.
         output : str
             "scores", or "probabilities" with the softmax or sigmoid that the network was trained with.
+        scaling : (shift, scale), optional
+            The graph begins with (x - shift) / scale.
 
         Raises
         ------
@@ -340,11 +351,8 @@ class Sequential:
         at_once = choose_shard(self.layers, self.shapes, self.dtype.itemsize)
         self._rows_at_once = min(ROWS_AT_ONCE, at_once or ROWS_AT_ONCE)
         self._silence: list[Any] = [None] * len(self.layers)
-        self._noisy = any(
-            type(leaf).draw_noise is not Layer.draw_noise
-            for layer, shape in zip(self.layers, self.shapes, strict=False)
-            for leaf, _ in layer.leaves(shape)
-        )
+        leaves = leaves_of(self.layers, self.shapes)
+        self._noisy = any(type(leaf).draw_noise is not Layer.draw_noise for leaf, _ in leaves)
         trained = [int(name.partition(".")[0]) for name in self.layout.spans]
         self._first_with_params = trained[0] if trained else len(self.layers)
 

@@ -20,21 +20,28 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     from difflib import get_close_matches  # only a mistake needs it
 
-    from clearprop.messages.elsewhere import ELSEWHERE
+    from clearprop.messages.elsewhere import called_here
 
     by_lower = {other.lower(): other for other in known}
-    for here in ELSEWHERE.get(name.lower(), "").lower().split():
+    for here in called_here(name):
         if here in by_lower:
             return by_lower[here]
     matches = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
     return by_lower[matches[0]] if matches else ""
 
 
-def told_by_shape(name: str, near: str) -> bool:
-    """Whether what comes in tells this setting here, and so no setting that is near to it."""
-    from clearprop.messages.elsewhere import ELSEWHERE, TOLD_BY_SHAPE
+def shown(value: object) -> str:
+    """A value as a sentence quotes it: an array by its shape, and what is long by its kind.
 
-    return name in TOLD_BY_SHAPE and near not in ELSEWHERE.get(name, "").split()
+    >>> shown("adm"), shown([1, 2]), shown(list(range(1000)))
+    ("'adm'", '[1, 2]', 'a list of 1000')
+    """
+    if shape := getattr(value, "shape", None):
+        return f"an array of shape {tuple(shape)}"
+    text = repr(value)
+    if len(text) <= 100 or not isinstance(value, Collection):
+        return text
+    return f"{text[:100]}…" if isinstance(value, str) else f"a {type(value).__name__} of {len(value)}"
 
 
 def unknown(who: str, what: str, name: object, known: Iterable[str]) -> ConfigError:
@@ -45,6 +52,8 @@ def unknown(who: str, what: str, name: object, known: Iterable[str]) -> ConfigEr
         ...
     clearprop.errors.ConfigError: optimizer: unknown name 'adm'. Did you mean 'adam'? Known: adam, sgd.
     """
+    from clearprop.messages.elsewhere import told_by_shape
+
     names = sorted(known)
     near = nearest(str(name), names)
     hint = f" Did you mean {near!r}?" if near else ""
@@ -87,7 +96,7 @@ def named(who: str, spec: Any, known: Collection[str]) -> tuple[str, dict[str, A
     ('huber', {'delta': 2.0})
     """
     if not isinstance(spec, str | Mapping):
-        raise ConfigError(f"{who}: expected a name, or a mapping of a name and settings, got {spec!r}.")
+        raise ConfigError(f"{who}: expected a name, or a mapping of a name and settings, got {shown(spec)}.")
     settings: dict[str, Any] = {"name": spec} if isinstance(spec, str) else dict(spec)
     name = settings.pop("name", None)
     if name is None:
@@ -132,7 +141,7 @@ def check_number(
             number = inf
         if isfinite(number) and holds(number):
             return number
-    raise ConfigError(f"{who}: expected {what} {expected}, got {value!r}.")
+    raise ConfigError(f"{who}: expected {what} {expected}, got {shown(value)}.")
 
 
 def check_count(who: str, what: str, value: object, least: int = 1) -> int:

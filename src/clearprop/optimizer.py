@@ -11,6 +11,7 @@ import numpy as np
 from clearprop.arrays import Array, check_shape, shape_text
 from clearprop.errors import ConfigError, ShapeError
 from clearprop.messages.calls import in_a_sentence
+from clearprop.messages.missing import Told
 from clearprop.names import check_number
 
 Schedule = Callable[[float], float]  # t in epochs, fractional within an epoch -> lr
@@ -40,7 +41,7 @@ class Stateful(Protocol):
     def restore(self, state: Mapping[str, Array]) -> None: ...
 
 
-class Optimizer(ABC):
+class Optimizer(Told, ABC):
     """The base of all optimizers: chunks, learning rate, state; a subclass adds its `rule`.
 
     Parameters

@@ -7,7 +7,7 @@ from clearprop.arrays import Shape, shape_text
 from clearprop.errors import ConfigError, ShapeError
 from clearprop.layers import Layer
 from clearprop.layers.remedies import check_channels_last, next_shape
-from clearprop.names import check_count
+from clearprop.names import check_count, shown
 from clearprop.params import Layout, numbered
 
 
@@ -15,8 +15,10 @@ def as_input_shape(shape: Any) -> Shape:
     """One example's shape, or a sentence."""
     if not isinstance(shape, Sequence) or isinstance(shape, str) or not shape:
         raise ShapeError(
-            f"Sequential: expected input_shape to be a tuple of one example's sizes, such as (784,), got {shape!r}."
+            "Sequential: expected input_shape to be a tuple of one example's sizes, such as (784,), got "
+            + f"{shown(shape)}."
             + f" Write ({shape},)." * isinstance(shape, int)
+            + " Write input_shape=x.shape[1:]." * hasattr(shape, "shape")
         )
     if shape[0] in (None, -1) and len(shape) > 1:
         one = shape_text(shape[1:])
@@ -56,7 +58,7 @@ def plan(layers: Any, input_shape: Shape) -> Plan:
 
 def _expand(layers: Any) -> list[Layer]:
     if not isinstance(layers, Sequence) or not layers:
-        raise ConfigError(f"Sequential: expected a list of at least one layer, got {layers!r}.")
+        raise ConfigError(f"Sequential: expected a list of at least one layer, got {shown(layers)}.")
     for i, layer in enumerate(layers):
         if not isinstance(layer, Layer):
             hint = " Put () behind its name." if isinstance(layer, type) and issubclass(layer, Layer) else ""

@@ -2,8 +2,10 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
+from re import sub
 from time import sleep
 from traceback import print_exc
 from typing import Any
@@ -19,6 +21,13 @@ from clearprop.feed import Picked, Spans
 
 FEW_BLOCKS = 4  # a rank: of fewer, shares would be too uneven
 LOOKED_AT = 50  # rows at each end, by which data that differ are noticed
+PATIENCE = 10.0  # seconds for another rank to say what it has found, and to end the job
+
+_together: ContextVar[bool] = ContextVar("together", default=False)
+
+
+class AnotherRankFailed(BaseException):
+    """What ends a rank where another one has found something; that one says what."""
 
 
 class Ranks:
@@ -38,18 +47,19 @@ class Ranks:
     rank, size : int
         This process's number, and how many there are.
     threads : int
-        How many this rank may use, where there are several.
+        How many this rank may use, where there are several and they are `together`.
     """
 
     def __init__(self, comm: Any = None) -> None:
-        if not all(hasattr(comm, name) for name in ("Allreduce", "allgather", "bcast")) and comm is not None:
+        known = comm and all(hasattr(comm, name) for name in ("Allreduce", "allgather", "bcast"))
+        if comm is not None and not known:  # MPI's null communicator counts as False
             raise ConfigError(
                 f"fit: expected comm to be a communicator, such as mpi4py.MPI.COMM_WORLD, got {comm!r}."
             )
-        self.comm = comm
+        self.comm: Any = comm
         self.rank: int = 0 if comm is None else comm.Get_rank()
         self.size: int = 1 if comm is None else comm.Get_size()
-        self.threads = 0 if self.size == 1 else self._threads()
+        self.threads = 0
 
     def _threads(self) -> int:
         """This rank's threads: the machine's ranks that may use the same cores share them."""
@@ -59,8 +69,7 @@ class Ranks:
         own = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores()
         sharing = here.allgather(own).count(own)
         here.Free()
-        share: int = cores() // sharing
-        return max(min(threads_now(), share), 1)
+        return int(max(min(threads_now(), cores() // sharing), 1))
 
     def total(self, sums: Array) -> Array:
         """`sums`, added up over all ranks, in place; every rank brings an array of the same shape."""
@@ -69,6 +78,10 @@ class Ranks:
 
             self.comm.Allreduce(IN_PLACE, sums)
         return sums
+
+    def joined(self, rows: Array) -> Array:
+        """Each rank's rows, one after the other, on all ranks."""
+        return rows if self.size == 1 else np.concatenate(self.comm.allgather(rows))
 
     def first(self, said: str) -> str:
         """What the first rank says that says anything; "" if none does, which costs the least."""
@@ -84,37 +97,62 @@ class Ranks:
     def together(self) -> Iterator[None]:
         """An error in here ends the whole job with a message: the others would wait for this rank for ever.
 
-        Divergence is not one: all ranks find it in the same step.
+        Divergence is not one: all ranks find it in the same step. Inside of another `together` this one does nothing,
+        so that on its way out an error passes all who have something to tidy up.
         """
-        if self.size == 1:
+        if self.size == 1 or _together.get():
             yield
             return
+        token = _together.set(True)
         try:
+            self.threads = self._threads()
             with threads_each(self.threads):
                 yield
         except DivergedError:
             raise
         except BaseException as error:
-            sleep(0.5 * min(self.rank, 2))  # what all ranks find, rank 0 says
-            if not isinstance(error, ClearpropError | KeyboardInterrupt | SystemExit):
-                print_exc()
-            said = str(error) or type(error).__name__
-            sys.stdout.flush()  # nobody else will
-            print(f"error: rank {self.rank} of {self.size}: {said}", file=sys.stderr, flush=True)
-            refused, interrupted = isinstance(error, ClearpropError), isinstance(error, KeyboardInterrupt)
-            status = 2 if refused else 130 if interrupted else 1
-            self.comm.Abort(status)
-            os._exit(status)  # MPICH comes back from there, before mpiexec has ended this process, too
+            self._abort(error)
+        finally:
+            _together.reset(token)
 
-    def check_same(self, what: str, value: Any) -> None:
-        """Refuse to begin where the ranks differ, for they would wait for each other for ever."""
-        values = [value] if self.size == 1 else self.comm.allgather(value)
-        for rank, other in enumerate(values):
-            if other != values[0]:
-                raise ConfigError(
-                    f"fit: expected the same {what} on every rank, got {values[0]} on rank 0 and {other} "
-                    f"on rank {rank}. Give all of them the same call; each takes its own part by itself."
-                )
+    def _abort(self, error: BaseException) -> None:
+        told = isinstance(error, AnotherRankFailed)  # or will be, by that one
+        sleep(PATIENCE if told else 0.7 * min(self.rank, 2))  # what all find, rank 0 says
+        refused, interrupted = isinstance(error, ClearpropError), isinstance(error, KeyboardInterrupt)
+        if not (refused or interrupted or told or isinstance(error, SystemExit)):
+            print_exc()
+        said = "interrupted" if interrupted else str(error) or type(error).__name__
+        sys.stdout.flush()  # nobody else will
+        print(f"error: rank {self.rank} of {self.size}: {said}", file=sys.stderr, flush=True)
+        sleep(0.2)  # for mpiexec to pass it on: what it has not read when the job ends is lost
+        self.comm.Abort(status := 2 if refused else 130 if interrupted else 1)
+        os._exit(status)  # MPICH comes back from there, before mpiexec has ended this process, too
+
+    @contextmanager
+    def agreeing(self) -> Iterator[None]:
+        """What one rank refuses in here, none goes on from: each leaves, past all who have something to tidy up.
+
+        Nothing else is sent in here.
+        """
+        found: BaseException | None = None
+        try:
+            yield
+        except BaseException as error:
+            found = error
+        if self.total(np.array([float(found is not None)]))[0]:
+            raise found or AnotherRankFailed("another one could not go on")
+
+    def check_same(self, told: Mapping[str, Any]) -> None:
+        """Refuse to begin where the ranks were told different things, or they would train different networks."""
+        own = {what: sub(" at 0x[0-9a-fA-F]+", "", repr(value)) for what, value in told.items()}
+        first, *others = self.comm.allgather(own)
+        for rank, other in enumerate(others, 1):
+            for what in first | other:
+                if (here := first.get(what)) != (there := other.get(what)):
+                    raise ConfigError(
+                        f"fit: expected the same {what} on every rank, got {here} on rank 0, {there} on rank {rank}. "
+                        "Give all of them the same call; each takes its own part by itself."
+                    )
 
     def share(self, batch: "Rows | list[Picked]") -> "tuple[Rows | list[Picked], Rows]":
         """This rank's rows of a mini-batch, and their places in it; there may be none.

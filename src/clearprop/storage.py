@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Mapping
 from math import prod
 from os import PathLike, fspath
+from os.path import getsize, isfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +21,30 @@ if TYPE_CHECKING:
     from clearprop.model import Sequential
 
 _KEY = "clearprop"
+_REMEDY = "Build the network that the file was saved from, or read both with load(path)."
 LINKS = ("softmax", "sigmoid", "probs", "argmax", "identity", "exp")
 LARGEST, MOST_AXES = 2**31, 32  # numbers of one example between two layers, and its axes
 
 
 def save_model(model: "Sequential", path: str | PathLike[str]) -> None:
-    """Write architecture and parameters to one safetensors file, whole or not at all."""
+    """Write architecture and parameters to one safetensors file, whole or not at all.
+
+    Raises
+    ------
+    FileError
+        If it cannot be written, or what lies there is no such file: it is then left as it was.
+    """
     from safetensors.numpy import save
 
+    path = Path(fspath(path))
+    if isfile(path) and getsize(path):  # an older network may be replaced, and a temporary file's empty place
+        try:
+            read_header(path)
+        except ClearpropError:
+            raise FileError(
+                f"{path}: what lies there is no network that model.save wrote, so it is not replaced. "
+                "Remove it, or choose another name."
+            ) from None
     description = {
         "format": 1,
         "layers": [layer_spec(layer) for layer in model.layers],
@@ -36,25 +53,17 @@ def save_model(model: "Sequential", path: str | PathLike[str]) -> None:
         "link": model.link,
     }
     # safetensors would sort names its own way; contiguous copies keep their shapes
-    blob = save(
-        {k: np.ascontiguousarray(v) for k, v in _named(model).items()}, {_KEY: json.dumps(description)}
-    )
-    replace_file(Path(fspath(path)), lambda file: file.write(blob))
+    arrays = {name: np.ascontiguousarray(view) for name, view in _named(model).items()}
+    blob = save(arrays, {_KEY: json.dumps(description)})
+    replace_file(path, lambda file: file.write(blob))
 
 
 def read_header(path: str | PathLike[str]) -> tuple[dict[str, Any], TensorFile]:
     """The description in a file that `save_model` wrote, and its arrays, none of which is read yet."""
-    path = Path(fspath(path))
-    if path.is_dir():
-        raise FileError(
-            f"{path}: a folder. Expected a file that model.save wrote, such as weights.safetensors in it."
-        )
-    if not path.is_file():
-        raise FileError(f"{path}: no such file. Expected a network that model.save wrote.")
     file = open_tensors(path)
     if _KEY not in file.told:
         raise DataError(
-            f"{path}: a safetensors file, but not one that model.save wrote: its header names no layers."
+            f"{path}: its header names no layers. Weights of PyTorch are read with cp.load_torch_weights."
         )
     try:
         description = strict_json(file.told[_KEY])
@@ -102,9 +111,12 @@ def load(path: str | PathLike[str]) -> "Sequential":
             f"{path}: describes a network that is too large to compute: one example has the shapes "
             f"{str(planned.shapes)[:200]} between its layers."
         )
-    model = Sequential(layers, sizes, dtype=dtype)
+    try:
+        model = Sequential(layers, sizes, dtype=dtype)
+        fill_params(model, file.read_all(), str(path))
+    except MemoryError:
+        raise DataError(f"{path}: not enough memory for {planned.params.size:,} parameters.") from None
     model.link = link
-    fill_params(model, file.read_all(), str(path))
     return model
 
 
@@ -128,13 +140,11 @@ def check_names(shapes: Mapping[str, Shape], given: Mapping[str, Shape], who: st
         if given.get(name) != shape:
             got = f"{name} of shape {given[name]}" if name in given else f"only {_names(given)}"
             raise ShapeError(
-                f"{who}: weights of another network: expected {name} of shape {shape}, got {got}. "
-                "Build the network that the file was saved from, or read both with load(path)."
+                f"{who}: weights of another network: expected {name} of shape {shape}, got {got}. {_REMEDY}"
             )
     if extra := given.keys() - shapes.keys():
         raise ShapeError(
-            f"{who}: weights of another network: this one has no {_names(sorted(extra))}. "
-            "Build the network that the file was saved from, or read both with load(path)."
+            f"{who}: weights of another network: this one has no {_names(sorted(extra))}. {_REMEDY}"
         )
 
 
@@ -149,6 +159,8 @@ def fill_params(model: "Sequential", arrays: dict[str, Array], who: str) -> None
             raise DataError(
                 f"{who}: {name} holds values that are not finite numbers in {model.dtype}. Take another checkpoint."
             )
+        if name.endswith("running_var") and (found[name] < 0).any():  # whose root would be NaN
+            raise DataError(f"{who}: {name} holds variances below 0. Take another checkpoint.")
     for name, view in _named(model).items():
         view[...] = found[name]
 

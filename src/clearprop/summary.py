@@ -7,8 +7,12 @@ from typing import Any
 import numpy as np
 
 from clearprop.arrays import Shape, shape_text
-from clearprop.layers import Layer
+from clearprop.layers.base import Layer, leaves_of, multiply_adds
 from clearprop.params import Layout
+
+Row = tuple[str, str, str, str]
+HEAD: Row = ("layer", "output", "parameters", "multiply-adds")
+SIDES = (str.ljust, str.ljust, str.rjust, str.rjust)
 
 
 def bytes_text(n: float) -> str:
@@ -33,32 +37,21 @@ def summary_table(
     batch_size: int = 1,
 ) -> str:
     """Layers with output shape, parameters and multiply-adds; below them what a training step keeps in memory."""
-    head = ("layer", "output", "parameters", "multiply-adds")
     batch_size = n if isinstance(n, int) else batch_size
-    rows = [("input", shape_text((n, *shapes[0])), "", "")]
-    leaves = []
-    for i, (layer, shape) in enumerate(zip(layers, shapes[:-1], strict=True)):
-        inside = list(layer.leaves(shape))
-        leaves += inside
-        rows.append(summary_row(f"{i} {layer}", layer, shape, n))
-        if inside != [(layer, shape)]:
-            rows += [summary_row(f"    {leaf}", leaf, at, n) for leaf, at in inside]
-    work = sum(layer.multiply_adds(shape) for layer, shape in zip(layers, shapes[:-1], strict=True))
-    total = ("total", "", f"{layout.size:,}", f"{work:,}")
-    widths = [max(len(row[c]) for row in (head, *rows, total)) for c in range(4)]
+    rows = [("input", shape_text((n, *shapes[0])), "", ""), *summary_rows(layers, shapes, n)]
+    total = ("total", "", f"{layout.size:,}", f"{multiply_adds(layers, shapes):,}")
+    widths = [max(len(row[c]) for row in (HEAD, *rows, total)) for c in range(4)]
     rule = "  ".join("─" * width for width in widths)
 
     def line(row: Sequence[str]) -> str:
-        cells = [
-            c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        return "  ".join(cells).rstrip()
+        return "  ".join(side(cell, w) for side, cell, w in zip(SIDES, row, widths, strict=True)).rstrip()
 
     size = dtype.itemsize
-    activations = size * batch_size * (sum(prod(shape) for _, shape in leaves) + prod(shapes[-1]))
+    inputs = sum(prod(shape) for _, shape in leaves_of(layers, shapes))
+    activations = size * batch_size * (inputs + prod(shapes[-1]))
     return "\n".join(
         [
-            line(head),
+            line(HEAD),
             rule,
             *map(line, rows),
             rule,
@@ -69,7 +62,20 @@ def summary_table(
     )
 
 
-def summary_row(name: str, layer: Layer, input_shape: Shape, n: int | str) -> tuple[str, str, str, str]:
+def summary_rows(
+    layers: Sequence[Layer], shapes: Sequence[Shape], n: int | str, indent: str = "    "
+) -> list[Row]:
+    """A row for each layer, and below one that holds others a row for each of these."""
+    rows = []
+    for i, (layer, shape) in enumerate(zip(layers, shapes, strict=False)):
+        inside = list(layer.leaves(shape))
+        rows.append(_row(f"{i} {layer}", layer, shape, n))
+        if inside != [(layer, shape)]:
+            rows += [_row(f"{indent}{leaf}", leaf, at, n) for leaf, at in inside]
+    return rows
+
+
+def _row(name: str, layer: Layer, input_shape: Shape, n: int | str) -> Row:
     """A layer's cells: its name, its output's shape, its parameters, its multiply-adds for one example."""
     count = sum(prod(shape) for shape in layer.param_shapes(input_shape).values())
     work = layer.multiply_adds(input_shape)

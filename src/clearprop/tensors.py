@@ -5,8 +5,9 @@ dtype, shape and place; then the numbers, one tensor after the other, without a 
 """
 
 import json
-from math import prod
-from os import PathLike, fspath
+from math import isfinite, prod
+from os import PathLike, fspath, fstat, stat_result
+from os.path import isdir
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -31,17 +32,31 @@ class TensorFile(NamedTuple):
     path: Path
     told: dict[str, str]  # the metadata
     spans: dict[str, tuple[str, Shape, int]]  # of each tensor: dtype, shape, first byte in the file
+    seal: tuple[int, ...]  # which file it was, and when it was written
 
     @property
     def shapes(self) -> dict[str, Shape]:
         return {name: shape for name, (_, shape, _) in self.spans.items()}
 
     def read(self, name: str) -> Array:
-        """A tensor's numbers; bfloat16, which NumPy does not have, as float32."""
+        """A tensor's numbers; bfloat16, which NumPy does not have, as float32.
+
+        Raises
+        ------
+        FileError
+            If the file is no longer there.
+        DataError
+            If it is another one now than when its header was read.
+        """
         kind, shape, first = self.spans[name]
-        found = np.fromfile(self.path, KINDS[kind], prod(shape), offset=first)
-        if found.size < prod(shape):
-            raise DataError(f"{self.path}: became shorter while it was read. Take an undamaged copy.")
+        try:
+            with self.path.open("rb") as file:
+                found = np.fromfile(file, KINDS[kind], prod(shape), offset=first)
+                seal = _seal(fstat(file.fileno()))
+        except OSError as error:
+            raise FileError(f"{self.path}: could not be read any more ({error.strerror}).") from None
+        if seal != self.seal or found.size < prod(shape):  # numbers of two files would make no network
+            raise DataError(f"{self.path}: was written while it was read. Read it again.")
         if kind == "BF16":
             found = (found.astype("<u4") << 16).view("<f4")
         if kind == "BOOL":
@@ -53,34 +68,33 @@ class TensorFile(NamedTuple):
         return {name: self.read(name) for name in self.spans}
 
 
-def open_tensors(
-    path: str | PathLike[str],
-    what: str = "safetensors file",
-    remedy: str = "",
-) -> TensorFile:
+def open_tensors(path: str | PathLike[str], what: str = "safetensors file", remedy: str = "") -> TensorFile:
     """The header of a file; what is read of it is in proportion to the file, whatever it announces.
 
     Raises
     ------
     FileError
-        If there is no such file.
+        If there is no such file, or it is a folder, a device or a pipe.
     DataError
         If it is no whole safetensors file; the sentence says why.
     """
     path = Path(fspath(path))
     try:
-        size = path.stat().st_size
+        if path.exists() and not path.is_file():  # who opens a pipe waits for its other end
+            raise OSError(0, "a folder, a pipe or a device")
         with path.open("rb") as file:
-            told, spans = _header(file, size)
+            status = fstat(file.fileno())
+            told, spans = _header(file, status.st_size)
     except OSError as error:
-        raise FileError(f"{path}: could not be read ({error.strerror}). Expected a {what}.") from None
+        such = ", such as weights.safetensors in it" * isdir(path)
+        raise FileError(f"{path}: could not be read ({error.strerror}). Expected a {what}{such}.") from None
     except ValueError as error:
         from clearprop.messages.files import other_kind
 
         raise DataError(
             f"{path}: not a whole {what} ({error}). {remedy or other_kind(path, '.safetensors')}"
         ) from None
-    return TensorFile(path, told, spans)
+    return TensorFile(path, told, spans, _seal(status))
 
 
 def strict_json(text: str, numbers_only: bool = True) -> Any:
@@ -93,10 +107,11 @@ def strict_json(text: str, numbers_only: bool = True) -> Any:
     """
 
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        table = dict(found)
-        if len(table) < len(found):
-            twice = next(key for i, (key, _) in enumerate(found) if key in dict(found[:i]))
-            raise ValueError(f"the key {_cut(twice)} stands there twice")
+        table: dict[str, Any] = {}
+        for key, value in found:
+            if key in table:
+                raise ValueError(f"the key {_cut(key)} stands there twice")
+            table[key] = value
         return table
 
     def whole(digits: str) -> int:
@@ -104,21 +119,29 @@ def strict_json(text: str, numbers_only: bool = True) -> Any:
             raise ValueError(f"a number of {len(digits):,} digits")
         return int(digits)
 
-    def constant(word: str) -> float:
-        if numbers_only:
-            raise ValueError(f"{word} is no number")
-        return float(word.replace("Infinity", "inf"))
+    def real(word: str) -> float:
+        found = float(word)
+        if numbers_only and not isfinite(found):  # 1e999 is infinite, too
+            raise ValueError(f"{word[:40]} is no number")
+        return found
 
     try:
-        return json.loads(text, object_pairs_hook=pairs, parse_int=whole, parse_constant=constant)
+        return json.loads(
+            text, object_pairs_hook=pairs, parse_int=whole, parse_float=real, parse_constant=real
+        )
     except RecursionError:
         raise ValueError("tables nested too deeply") from None
+
+
+def _seal(status: stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _header(file: BinaryIO, size: int) -> tuple[dict[str, str], dict[str, tuple[str, Shape, int]]]:
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > min(size - 8, LONGEST_HEADER):
-        raise ValueError(f"a header of {length:,} bytes in a file of {size:,}")
+        told = f"a header of {length:,} bytes" if length < 2**48 else "no header"  # texts are numbers, too
+        raise ValueError(f"{told} in a file of {size:,}")
     header = strict_json(file.read(length).decode("utf-8"))
     if not isinstance(header, dict):
         raise ValueError("the header is no table")
@@ -147,7 +170,9 @@ def _entry(name: str, entry: Any) -> tuple[str, Shape, int, int]:
     if not _counts(place) or len(place) != 2:
         raise ValueError(f"{name}: the data_offsets are {_cut(place)}")
     start, end = place
-    if end - start != prod(shape) * np.dtype(KINDS[kind]).itemsize:
+    size = np.dtype(KINDS[kind]).itemsize
+    # the second: nothing, of sizes that NumPy refuses
+    if end - start != prod(shape) * size or prod(filter(None, shape)) >= 2**59:
         raise ValueError(f"{name}: {end - start:,} bytes for {kind} of shape {_cut(tuple(shape))}")
     return kind, tuple(shape), start, end
 

@@ -16,7 +16,7 @@ from clearprop.loop import Settings, Training
 from clearprop.losses import Loss, make_loss
 from clearprop.messages.calls import in_a_sentence
 from clearprop.model import Sequential
-from clearprop.names import check_count
+from clearprop.names import check_count, shown
 from clearprop.optim import make_optimizer
 from clearprop.optimizer import Optimizer
 from clearprop.ranks import Ranks
@@ -130,41 +130,42 @@ def fit(
     """
     ranks = Ranks(comm)
     with ranks.together():
-        batch_size = check_count("fit", "batch_size", batch_size)
-        _check_callbacks(callbacks)
-        loss = make_loss(loss)
-        x, y = prepare_set(model, loss, x, y, "fit")
-        sets = {name: _set(model, loss, data, f"fit, {name}") for name, data in (watch or {}).items()}
-        kept: Rows = slice(None)
-        if isinstance(validation, int | float | np.floating):
-            held, kept = _held_out(float(validation), x, seed)
-            sets = {"validation": (x[held], y[held]), **sets}
-        elif validation is not None:
-            if "validation" in sets:
-                raise ConfigError(
-                    "fit: expected one set named validation, got validation= and watch's. Rename that one."
-                )
-            sets = {"validation": _set(model, loss, validation, "fit, validation"), **sets}
-        weights = _weights(sample_weights, x, kept, model.dtype)
-        x, y = x[kept], y[kept]
-        _check_last_batch(model, len(x), batch_size, drop_last)
-        _check_statistics(model, ranks)
-        work = choose_work(
-            model.layers, model.shapes, model.dtype.itemsize, -(-min(batch_size, len(x)) // ranks.size)
-        )
-        if workers is not None or blas_threads is not None:
-            work = work._replace(
-                workers=1 if workers is None else workers,
-                blas_threads=1 if blas_threads is None else blas_threads,
+        with ranks.agreeing():
+            batch_size = check_count("fit", "batch_size", batch_size)
+            _check_callbacks(callbacks)
+            loss = make_loss(loss)
+            x, y = prepare_set(model, loss, x, y, "fit")
+            sets = {name: _set(model, loss, data, f"fit, {name}") for name, data in (watch or {}).items()}
+            kept: Rows = slice(None)
+            if isinstance(validation, int | float | np.floating):
+                held, kept = _held_out(float(validation), x, seed)
+                sets = {"validation": (x[held], y[held]), **sets}
+            elif validation is not None:
+                if "validation" in sets:
+                    raise ConfigError(
+                        "fit: expected one set named validation, got validation= and watch's. Rename that one."
+                    )
+                sets = {"validation": _set(model, loss, validation, "fit, validation"), **sets}
+            weights = _weights(sample_weights, x, kept, model.dtype)
+            x, y = x[kept], y[kept]
+            _check_last_batch(model, len(x), batch_size, drop_last)
+            _check_statistics(model, ranks)
+            work = choose_work(
+                model.layers, model.shapes, model.dtype.itemsize, -(-min(batch_size, len(x)) // ranks.size)
             )
-        settings = Settings(
-            epochs=epochs, batch_size=batch_size, evaluate_every=evaluate_every, l1=l1, l2=l2, clip_norm=clip_norm,
-            clip_value=clip_value, shuffle=shuffle, drop_last=drop_last, seed=seed, workers=work.workers,
-            blas_threads=work.blas_threads, shard_size=work.shard_size if shard_size is None else shard_size,
-        )  # fmt: skip
-        optimizer = make_optimizer(optimizer)
-        _check_plateau(optimizer, loss)
-        training = Training(model, loss, optimizer, x, y, weights, sets, callbacks, settings, ranks)
+            if workers is not None or blas_threads is not None:
+                work = work._replace(
+                    workers=1 if workers is None else workers,
+                    blas_threads=1 if blas_threads is None else blas_threads,
+                )
+            settings = Settings(
+                epochs=epochs, batch_size=batch_size, evaluate_every=evaluate_every, l1=l1, l2=l2, clip_norm=clip_norm,
+                clip_value=clip_value, shuffle=shuffle, drop_last=drop_last, seed=seed, workers=work.workers,
+                blas_threads=work.blas_threads, shard_size=work.shard_size if shard_size is None else shard_size,
+            )  # fmt: skip
+            optimizer = make_optimizer(optimizer)
+            _check_plateau(optimizer, loss)
+            training = Training(model, loss, optimizer, x, y, weights, sets, callbacks, settings, ranks)
         return training.run(resume)
 
 
@@ -226,7 +227,8 @@ def _held_out(share: float, x: Examples, seed: int) -> tuple[Rows, Rows]:
 def _check_callbacks(callbacks: Any) -> None:
     if not isinstance(callbacks, Sequence) or not all(isinstance(c, Callback) for c in callbacks):
         raise ConfigError(
-            f"fit: expected callbacks to be a list of Callback objects, such as [BestWeights()], got {callbacks!r}."
+            f"fit: expected callbacks to be a list of Callback objects, such as [BestWeights()], got "
+            f"{shown(callbacks)}."
         )
 
 

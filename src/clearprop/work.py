@@ -8,7 +8,7 @@ import numpy as np
 
 from clearprop.arrays import Shape
 from clearprop.blas import threads_each, threads_now
-from clearprop.layers import Layer
+from clearprop.layers.base import Layer, leaves_of, multiply_adds
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -48,7 +48,7 @@ def choose_work(
     passes : int
         Products a layer: 3 in training, 1 in prediction.
     """
-    work = sum(layer.multiply_adds(shape) for layer, shape in zip(layers, shapes, strict=False))
+    work = multiply_adds(layers, shapes)
     threads = threads_now() if passes * batch_size * work >= WORTH_THREADS else 1
     shard_size = choose_shard(layers, shapes, itemsize)
     if shard_size is None:
@@ -72,7 +72,7 @@ def choose_shard(layers: Sequence[Layer], shapes: Sequence[Shape], itemsize: int
 
     Convolutions make many numbers of few: a shard's stay in the cache, and every pass over them is the faster.
     """
-    leaves = [leaf for layer, shape in zip(layers, shapes, strict=False) for leaf in layer.leaves(shape)]
+    leaves = leaves_of(layers, shapes)
     work = [(layer.multiply_adds(shape), layer.by_shards) for layer, shape in leaves]
     in_shards = sum(n for n, by_shards in work if by_shards)
     if in_shards == 0 or 2 * in_shards < sum(n for n, _ in work):

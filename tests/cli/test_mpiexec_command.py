@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -45,6 +46,8 @@ def test_the_run_of_one_process(clearprop: Clearprop, small: Path, home: Path) -
         "training.early_stopping.patience=3",
         "--set",
         "training.epochs=60",
+        "--set",
+        "training.best_weights='validation_loss'",
         *FAST,
     )
     clearprop(*words, "--name", "alone")
@@ -59,6 +62,14 @@ def test_the_run_of_one_process(clearprop: Clearprop, small: Path, home: Path) -
     np.testing.assert_allclose(params(ranks), params(alone), rtol=0, atol=ROUNDING)
     np.testing.assert_allclose(epochs(ranks), epochs(alone), rtol=0, atol=ROUNDING)
     assert 3 < len(epochs(alone)) < 60  # it has stopped early
+    one, two = (json.loads((run / "summary.json").read_text()) for run in (alone, ranks))
+    assert (one["ranks"], two["ranks"]) == (1, 2)
+    for part in (
+        "train",
+        "validation",
+        "test",
+    ):  # each rank has measured rows with the best weights of its own
+        assert two[part] == pytest.approx(one[part], abs=ROUNDING)
     settings = (ranks / "config.toml").read_text()
     assert "workers" not in settings
     assert "blas_threads" not in settings
@@ -127,6 +138,10 @@ def newest(run: Path) -> int:
     ("words", "said"),
     [
         (("nosuch",), "error: rank 0 of 2: train: unknown preset 'nosuch'."),
+        (
+            ("small.toml", "--set", "training.batch_size=104", "--set", "model.layers=[{type='BatchNorm'}]"),
+            "error: rank 0 of 2: fit, layer 0, BatchNorm(): expected at least 2 rows in each mini-batch",
+        ),
         (("iris-sweep",), "error: rank 0 of 2: train: expected one run under mpiexec, got a sweep"),
         (
             ("small.toml", "--set", "optimizer.lr=1e39"),
@@ -142,6 +157,32 @@ def test_what_is_refused_is_said_once(small: Path, home: Path, words: tuple[str,
     assert "Traceback" not in done.stderr
     folders = home / "experiments"
     if said.startswith("error: rank"):
-        assert not folders.exists() or not list(folders.iterdir())
+        assert not folders.exists() or not list(folders.iterdir())  # nor is an empty one left
     else:
         assert json.loads((folders / "small" / "summary.json").read_text())["status"] == "diverged"
+
+
+def test_a_machine_without_the_data(small: Path, home: Path) -> None:
+    """What one rank alone misses is said, and leaves no folder to the others."""
+    (home / "rows.csv").write_text("".join(f"{i},{i % 7},{i % 2}\n" for i in range(60)))
+    (home / "elsewhere").mkdir()
+    words = ("train", small, "--set", "data={file='rows.csv'}", "--name", "half")
+    there = (":", "-n", "1", "-wdir", home / "elsewhere", sys.executable, "-m", "clearprop", *words)
+    done = launch(1, "-m", "clearprop", *words, *there, cwd=home)
+    assert done.returncode == 2
+    assert "error: rank 1 of 2: rows.csv: there is no such file." in done.stderr
+    assert done.stderr.count("error: ") == 1
+    assert not list((home / "experiments").iterdir())
+
+
+def test_an_error_before_the_run_begins(home: Path) -> None:
+    """On one rank, between what the ranks do together: the others do not wait for it."""
+    code = (
+        "import sys, clearprop.cli; from mpi4py.MPI import COMM_WORLD\n"
+        "def fail(console): raise RuntimeError('planted')\n"
+        "if COMM_WORLD.rank: sys.modules['clearprop.cli.train'].Progress = fail\n"
+        "sys.argv = ['clearprop', 'train', 'iris']; clearprop.cli.main()"
+    )
+    done = launch(2, "-c", code, cwd=home)
+    assert done.returncode == 1
+    assert "error: rank 1 of 2: planted\n" in done.stderr

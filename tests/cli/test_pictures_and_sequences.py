@@ -153,3 +153,37 @@ def test_eval_with_the_labels_in_another_column(clearprop: Clearprop, small: Pat
     assert "first.csv" in refused.err
     refused = clearprop("eval", "small", "--data", "first.csv", "--label", "middle", code=2)
     assert "expected label to be 'first' or 'last', got 'middle'" in refused.err
+
+
+PIXELS = """
+    [data]
+    file = "pixels.npz"
+    test = 0.2
+
+    [model]
+    layers = [{ type = "Conv2D", filters = 2, kernel = 1 }]
+
+    [optimizer]
+    name = "adam"
+    lr = 0.1
+
+    [training]
+    epochs = 20
+    batch_size = 10
+    """
+
+
+def test_a_label_for_each_pixel_from_a_file(clearprop: Clearprop, home: Path) -> None:
+    """A pixel's class is whether it is bright."""
+    x = np.random.default_rng(0).normal(size=(60, 5, 4, 1))
+    np.savez("pixels.npz", x=x, y=(x[..., 0] > 0).astype(int))
+    (home / "pixels.toml").write_text(PIXELS)
+    clearprop("train", "pixels.toml")
+    summary = json.loads((home / "experiments" / "pixels" / "summary.json").read_text())
+    assert summary["test"]["accuracy"] > 0.95
+    assert f"{summary['test']['accuracy']:.4f}" in clearprop("eval", "pixels").out
+    clearprop("predict", "pixels", "pixels.npz")
+    found = np.loadtxt("predictions.csv", delimiter=",", skiprows=1)[:, 1:]
+    np.testing.assert_allclose(
+        (found == (x > 0).reshape(60, -1)).mean(), summary["test"]["accuracy"], atol=0.05
+    )

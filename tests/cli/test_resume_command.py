@@ -236,7 +236,7 @@ def test_a_killed_sweep(clearprop: Clearprop, process: Start, home: Path) -> Non
         assert numbers(sweep / run.name) == numbers(run)
     table = (sweep / "comparison.csv").read_bytes()
     assert table == (home / "experiments" / "whole" / "comparison.csv").read_bytes()
-    known = "Did you mean 'iris-sweep'? There are: iris-sweep, iris-sweep/lr=0.001,units=25, "
+    known = "Did you mean 'iris-sweep'? There are: iris-sweep, whole."
     assert known in clearprop("train", "--resume", "iris-swep", code=2).err
 
 

@@ -62,9 +62,10 @@ def test_runs_of_every_kind(clearprop: Clearprop, run: Path, small: Path, home: 
     accuracy = json.loads((run / "summary.json").read_text())["test"]["accuracy"]
     assert f"{accuracy:.4f}" in next(line for line in out.splitlines() if line.split()[:1] == ["small"])
     assert max(map(len, out.splitlines())) <= 80
-    width = next(line for line in out.splitlines() if "state" in line).index("state")
-    squeezed = "".join(line[:width].strip() for line in out.splitlines())
-    assert "iris-sweep/lr=0.001,units=25" in squeezed  # folded, not cut
+    (line,) = [line for line in out.splitlines() if line.startswith("  iris-sweep ")]
+    assert line.split()[1] == "sweep,"
+    assert "lr=" not in out
+    assert "all 6 trials of the sweep: clearprop compare iris-sweep" in out
 
 
 # --- eval ---

@@ -1,7 +1,10 @@
 """`clearprop sweep`: as a user runs it, interrupted, killed, shared by processes, and as a report."""
 
 import csv
+import itertools
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -63,12 +66,13 @@ def test_a_sweep(clearprop: Clearprop, small: Path, home: Path) -> None:
     out = clearprop("sweep", small, "--set", GRID).out
     assert "6/6  lr=0.1,units=8  validation loss" in out
     table = [line for line in out.splitlines() if line.endswith("finished") or " finished " in line]
-    losses = [float(line.split()[2]) for line in table]
+    losses = [float(line.split()[3]) for line in table]
     assert losses == sorted(losses)  # best first
-    assert {tuple(line.split()[:2]) for line in table} == {
-        (rate, units) for rate in ("0.001", "0.01", "0.1") for units in ("4", "8")
-    }
-    assert f"best validation loss: lr={table[0].split()[0]},units={table[0].split()[1]}\n" in out
+    choices = itertools.product(("0.001", "0.01", "0.1"), ("4", "8"))
+    assert sorted(tuple(line.split()[:3]) for line in table) == [
+        (f"{number:03d}", *choice) for number, choice in enumerate(choices)
+    ]
+    assert f"best validation loss: lr={table[0].split()[1]},units={table[0].split()[2]}\n" in out
     assert all(len(line) <= 80 for line in out.splitlines())
     assert len(rows(home / "experiments/small/comparison.csv")) == 6
     assert "experiments/small exists; this sweep is small-2." in clearprop("sweep", small, "--set", GRID).out
@@ -83,6 +87,11 @@ def test_what_is_drawn_and_how_many(clearprop: Clearprop, small: Path, home: Pat
     ).read_bytes()
     clearprop("sweep", "--resume", "a", "--trials", 4)
     assert len(rows(home / "experiments/a/comparison.csv")) == 4
+    kept = (home / "experiments/a/comparison.csv").read_bytes()
+    err = clearprop("sweep", "--resume", "a", "--trials", 3, code=2).err
+    assert "sweep.trials: expected at least 4, for so many have been begun, got 3. Ask for more, or" in err
+    assert (home / "experiments/a/comparison.csv").read_bytes() == kept
+    assert "trials = 4\n" in (home / "experiments/a/sweep.toml").read_text()
 
 
 @pytest.mark.parametrize(
@@ -90,6 +99,8 @@ def test_what_is_drawn_and_how_many(clearprop: Clearprop, small: Path, home: Pat
     [
         ([], "sweep: expected a preset or a TOML file, such as: clearprop sweep iris-sweep"),
         (["iris"], "iris: expected a table [sweep], which says what is to be tried. Pass --set 'sweep={"),
+        (["iris", "--trials", "3"], "iris: expected a table [sweep], which says what is to be tried. Pass --set"),
+        (["iris-sweep", "--storage", "postgresql://me:it's@h:x/d"], "got one that is not shown: it may hold"),
         (["iris-sweep", "--trials", "3"], "sampler 'grid', which trains all 6 combinations, got 3"),
         (["--resume", "nothing"], "no run 'nothing'"),
         (["--resume", "x", "--seed", "1"], "sweep: --resume takes a sweep's name, --trials, --jobs and --storage"),
@@ -106,8 +117,11 @@ def test_what_is_refused(clearprop: Clearprop, home: Path, words: list[str], sai
 def test_without_optuna_it_says_what_to_install(
     clearprop: Clearprop, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "clearprop.runs.study", raising=False)
-    monkeypatch.setitem(sys.modules, "optuna", None)
+    for name in ("study", "database"):
+        monkeypatch.delitem(sys.modules, f"clearprop.runs.{name}", raising=False)
+    for name in ("optuna", "optuna.exceptions", "optuna.storages"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr("clearprop.runs.sweep.prepare", None)  # before any data are read, or downloaded
     err = clearprop("sweep", "iris-sweep", code=2).err
     assert "sweep: needs Optuna, which is not installed" in err
     assert "pip install 'clearprop[sweep]'" in err
@@ -148,7 +162,7 @@ def test_ctrl_c(clearprop: Clearprop, process: Start, small: Path, home: Path) -
     words = ("--set", GRID, "--set", "training.epochs=100000", "--jobs", "2")
     sweep = home / "experiments" / "small"
     child = process("sweep", small, *words)
-    wait_for(child, lambda: len(list(sweep.glob("*/metrics.jsonl"))) == 2)
+    wait_for(child, lambda: sum(path.stat().st_size > 0 for path in sweep.glob("*/metrics.jsonl")) == 2)
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=60)
     assert (child.returncode, err) == (130, "")
@@ -203,9 +217,14 @@ def test_a_report_of_a_sweep(clearprop: Clearprop, small: Path, home: Path) -> N
     clearprop("sweep", small, "--set", rates, "--set", "optimizer.name=sgd", "--name", "rates")
     clearprop("report", "rates")
     page = (home / "experiments/rates/report.html").read_text()
+    assert "<h1>Sweep rates</h1>" in page
+    assert "<title>Sweep rates: 6 runs compared</title>" in page
     assert page.index('id="sweep"') < page.index('id="results"')
     section = page.split('id="sweep"')[1].split("</section>")[0]
     assert "6 of 6 trials are done; sampler grid, pruner none." in section
+    numbers = re.findall(r"<t[hd][^>]*>(00\d)</t[hd]>", section)
+    assert sorted(numbers) == [f"{number:03d}" for number in range(6)]
+    assert numbers[4:] == ["000", "001"]  # those that diverged
     assert "Why 2 of them did not go to their end" in section
     lines, bars = section.split("<figure")[1:]
     assert "Each trial a line; bright is a good validation loss" in lines
@@ -227,11 +246,69 @@ def test_a_remedy_that_can_be_pasted(clearprop: Clearprop, small: Path) -> None:
     assert "2/2  lr=0.01" in clearprop("sweep", "iris", "--set", words, "--set", "training.epochs=1").out
 
 
+def test_runs_has_a_line_for_a_sweep(clearprop: Clearprop, small: Path, home: Path) -> None:
+    """A trial's name is too long for a table; the sweep's is not."""
+    clearprop("sweep", small, "--set", 'sweep={"optimizer.lr" = [1e-6, 0.1]}', "--name", "rates")
+    *_, said = clearprop("runs").out.rstrip().split("\n\n")[-1].splitlines()
+    best = json.loads((home / "experiments/rates/lr=0.1/summary.json").read_text())
+    (row,) = [line for line in clearprop("runs").out.splitlines() if line.startswith("  rates")]
+    assert row.split()[:4] == ["rates", "sweep,", "best", str(best["epochs"])]
+    assert f"{best['validation']['accuracy']:.4f}" in row
+    assert said == "all 2 trials of the sweep: clearprop compare rates"
+    assert "  lr=1e-06   finished " in clearprop("runs", "--folder", "experiments/rates").out
+    (home / "experiments/rates/sweep.toml").write_text("x")
+    assert "  rates   sweep " in clearprop("runs").out
+
+
+def test_a_report_of_a_sweep_whose_trials_do_not_differ(
+    clearprop: Clearprop, small: Path, home: Path
+) -> None:
+    same = 'sweep={"checkpoints.keep" = [1, 2], "description" = ["a", "b"]}'
+    clearprop("sweep", small, "--set", same, "--name", "same")
+    clearprop("report", "same")
+    section = (
+        (home / "experiments/same/report.html").read_text().split('id="sweep"')[1].split("</section>")[0]
+    )
+    assert "4 of 4 trials are done" in section
+    assert "sweep: expected finished trials with different results, got none that differ." in section
+
+
+def test_values_that_are_all_the_same_have_no_column(clearprop: Clearprop, small: Path) -> None:
+    out = clearprop("sweep", small, "--set", 'sweep={"optimizer.lr" = [0.1, 0.2], seed = [3]}').out
+    assert "  lr    " in out
+    assert "seed" not in out.split("2/2")[1].split("best")[0].split("\n", 1)[1]
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.4])
+def test_ctrl_c_in_a_terminal_while_workers_begin(
+    clearprop: Clearprop, home: Path, small: Path, delay: float
+) -> None:
+    """It goes to all processes of the group, also to those that are not ready for it."""
+    words = ("--set", GRID, "--set", "training.epochs=100000", "--jobs", "2")
+    child = subprocess.Popen(
+        [sys.executable, "-m", "clearprop", "sweep", *map(str, (small, *words))],
+        cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        wait_for(child, lambda: (home / "experiments/small/.workers").is_dir())
+        time.sleep(delay)
+        os.killpg(child.pid, signal.SIGINT)
+        _, err = child.communicate(timeout=60)
+    finally:
+        child.kill()
+    assert (child.returncode, err) == (130, "")
+
+
 def test_a_sweep_is_no_run(clearprop: Clearprop, small: Path, home: Path) -> None:
     """It is not silently the preset of its name, and its trials are not listed."""
     rates = 'sweep={"optimizer.lr" = [1e-6, 0.01, 1e-5]}'
     for _ in range(2):
         clearprop("sweep", small, "--set", rates, "--name", "iris-sweep")
+    for command, more in (("eval", ()), ("predict", ("x.csv",)), ("export", ("net.onnx",))):
+        err = " ".join(clearprop(command, "iris-sweep", *more, code=2).err.split())
+        assert (
+            f"{command}: experiments/iris-sweep is a sweep. Take one of its trials, such as its best:" in err
+        )
     for command in ("doctor", "explain"):
         for name in ("iris-sweep", "iris-sweep-2", "experiments/iris-sweep-2"):
             folder = Path("experiments") / Path(name).name

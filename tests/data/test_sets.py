@@ -224,6 +224,12 @@ def test_one_hot_rows_stay_targets(tmp_path: Path) -> None:
     assert found.train.y.dtype == np.float64
 
 
+def test_a_label_for_each_pixel_is_kept_in_its_place(tmp_path: Path) -> None:
+    x, y = np.ones((4, 2, 3, 1), np.float32), np.arange(24).reshape(4, 2, 3) % 3
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    np.testing.assert_array_equal(load_file(tmp_path / "a.npz").train.y, y)
+
+
 def test_whole_number_features_become_floats(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.arange(16, dtype=np.uint8).reshape(4, 2, 2, 1), y=Y)
     assert load_file(tmp_path / "a.npz").train.x.dtype == np.float64
@@ -241,6 +247,7 @@ def test_whole_number_features_become_floats(tmp_path: Path) -> None:
             {"x": X, "y": Y[:3]},
             r"train: expected y with one row for each of the 4 rows of x, got shape \(3,\)",
         ),
+        ({"x": X, "y": np.array(1)}, r"one row for each of the 4 rows of x, got shape \(\)\."),
         (
             {"x": X[:, 0], "y": Y},
             r"train: expected features of shape \(N, D\) .* got \(4,\)\. One row is one ex",

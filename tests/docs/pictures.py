@@ -205,9 +205,9 @@ def architecture() -> Axes:
 
 def architecture_residual() -> Axes:
     def block(filters: int, stride: int = 1) -> cp.Residual:
-        layers = [cp.Conv2D(filters, 3, stride, "same"), cp.BatchNorm(), cp.Activation("relu")]
+        layers = [cp.Conv2D(filters, 3, stride=stride, padding="same"), cp.BatchNorm(), cp.Activation("relu")]
         layers += [cp.Conv2D(filters, 3, padding="same"), cp.BatchNorm()]
-        return cp.Residual(layers, [cp.Conv2D(filters, 1, stride)] if stride > 1 else [])
+        return cp.Residual(layers, [cp.Conv2D(filters, 1, stride=stride)] if stride > 1 else [])
 
     layers = [cp.Conv2D(16, 3, padding="same", activation="relu"), block(16), cp.Activation("relu")]
     layers += [block(32, 2), cp.Activation("relu"), cp.GlobalAvgPool(), cp.Dense(10)]

@@ -71,6 +71,7 @@ def networks():
 def read_weights(path):
     model = cp.load(path)
     assert np.isfinite(model.params).all()
+    assert all((a >= 0).all() for name, a in model.named_buffers().items() if name.endswith("var"))
     with safe_open(path, framework="np") as file:  # whatever is read here is a file for everybody else, too
         for name, array in (model.named_params() | model.named_buffers()).items():
             assert (file.get_tensor(name).astype(model.dtype) == array).all()
@@ -126,13 +127,14 @@ def torch_models():
 
 def read_torch(path):
     for model in torch_models():
-        before = model.params.copy()
+        before = model.params.copy(), model.buffers.copy()
         try:
             table = cp.load_torch_weights(model, path)
             assert np.isfinite(model.params).all()
             str(table), table._repr_html_()
         except cp.ClearpropError as error:
-            assert (model.params == before).all()
+            assert (model.params == before[0]).all()
+            assert (model.buffers == before[1]).all()
             refused = error
         else:
             return

@@ -22,7 +22,9 @@ NETWORKS = {
     "conv1d, causal": ([cp.Conv1D(6, 3, padding="causal", dilation=2, groups=3)], (7, 3)),
     "transposed": ([cp.ConvTranspose2D(4, 3, stride=2, padding="same", groups=2)], (5, 4, 6)),
     "transposed, gaps": ([cp.ConvTranspose2D(4, 2, stride=(3, 4), padding="same")], (3, 4, 2)),
-    "transposed, more": ([cp.ConvTranspose2D(4, 3, 2, ((1, 0), (2, 1)), 1, 2)], (5, 4, 6)),
+    "transposed, more": (
+        [cp.ConvTranspose2D(4, 3, stride=2, padding=((1, 0), (2, 1)), output_padding=1, dilation=2)], (5, 4, 6)
+    ),
     "max pool": ([cp.MaxPool2D(2)], (5, 7, 3)),
     "max pool, far": ([cp.MaxPool2D(2, dilation=3, padding=2, stride=1)], (7, 8, 3)),
     "max pool, end": ([cp.MaxPool2D((2, 3), stride=(9, 3), padding=((0, 5), (1, 0)))], (4, 7, 3)),

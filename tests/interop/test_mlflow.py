@@ -1,6 +1,10 @@
-"""What MLflow is told, by a client that keeps it: MLflow itself is too large for the tests' extra."""
+"""What MLflow is told, by a client that keeps it, and by MLflow itself where it is installed.
+
+MLflow is too large for the tests' extra: `pip install mlflow-skinny sqlalchemy alembic`.
+"""
 
 import sys
+from string import ascii_letters, digits
 from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
@@ -75,6 +79,7 @@ class Server:
         for key, value in params:
             assert self.runs[run_id].params.setdefault(key, value) == value
             assert isinstance(value, str)
+            assert set(key) <= {*ascii_letters, *digits, *"_-. :/"}
             assert len(value) <= 6000
 
     def set_tag(self, run_id, key, value):
@@ -145,12 +150,13 @@ def test_a_run_is_the_history(server):
 
 
 def test_a_thousand_at_once_and_long_settings(server):
-    flow = MLflow(hparams={**{f"s{i}": i for i in range(250)}, "long": "x" * 10_000})
+    flow = MLflow(hparams={**{f"s{i}": i for i in range(250)}, "a$b, c.d/e:f-": 1, "long": "x" * 10_000})
     _, history = train(flow, epochs=120)
     run = server.runs[flow.run_id]
     assert_is(run, history)
     assert len(run.metrics) > 1000
-    assert len(run.params) == 251
+    assert len(run.params) == 252
+    assert run.params["a_b_ c.d/e:f-"] == "1"
 
 
 class Stop(cp.Callback):
@@ -173,7 +179,12 @@ def test_a_resumed_training_goes_on_in_its_run(server, monkeypatch, step, flush)
         train(stop, flow)
     assert server.runs[flow.run_id].info.status == "FAILED"
     again = MLflow()
-    _, history = train(cp.Callback(), again, resume=stop.kept)
+
+    class Look(cp.Callback):
+        def on_step_end(self, training):
+            assert server.runs[again.run_id].info.status == "RUNNING"
+
+    _, history = train(Look(), again, resume=stop.kept)
     assert again.run_id == flow.run_id
     assert len(server.runs) == 1
     assert server.runs[flow.run_id].info.status == "FINISHED"
@@ -227,6 +238,27 @@ def test_a_server_out_of_reach_is_found_at_once(server):
     assert server.calls == []
 
 
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("http://there", ("there", 80)),
+        ("https://there/path", ("there", 443)),
+        ("http://there:5000", ("there", 5000)),
+        ("databricks", None),
+        ("sqlite:///here.db", None),
+    ],
+)
+def test_where_a_server_is_looked_for(server, monkeypatch, address, place):
+    asked = []
+    monkeypatch.setattr("socket.create_connection", lambda at, timeout: asked.append(at) or closing_nothing())
+    train(MLflow(tracking_uri=address), epochs=1)
+    assert set(asked) == ({place} if place else set())
+
+
+def closing_nothing():
+    return SimpleNamespace(close=lambda: None)
+
+
 def test_another_process_may_make_the_experiment_first(server, monkeypatch):
     def faster(name):
         server.experiments[name] = "7"
@@ -244,3 +276,32 @@ def test_without_mlflow_a_sentence_says_what_to_install(monkeypatch):
         ConfigError, match=r"MLflow: expected the package mlflow, got none .*'clearprop\[mlflow\]'"
     ):
         MLflow()
+
+
+@pytest.mark.filterwarnings("default")  # it is not ours to mend what it warns of
+def test_a_database_of_mlflow_s_own(tmp_path):
+    """A run, interrupted by an error and gone on with, read back by MLflow's client."""
+    mlflow = pytest.importorskip(
+        "mlflow", reason="needs MLflow: pip install mlflow-skinny sqlalchemy alembic"
+    )
+    pytest.importorskip("sqlalchemy")
+    pytest.importorskip("alembic")
+    address = f"sqlite:///{tmp_path}/mlflow.db"
+    stop, flow = Stop(4), MLflow("flowers", run_name="first", tracking_uri=address)
+    with pytest.raises(ZeroDivisionError):
+        train(stop, flow)
+    client = mlflow.MlflowClient(address)
+    assert client.get_run(flow.run_id).info.status == "FAILED"
+    again = MLflow("flowers", tracking_uri=address, hparams={"a$b": 1})
+    _, history = train(cp.Callback(), again, resume=stop.kept)
+    again.results({"test": {"loss": 0.5}})
+    run = client.get_run(flow.run_id)
+    metrics = {key: client.get_metric_history(flow.run_id, key) for key in run.data.metrics}
+    assert_is(SimpleNamespace(metrics=[metric for told in metrics.values() for metric in told]), history)
+    assert (run.info.run_id, run.info.status, run.info.run_name) == (again.run_id, "FINISHED", "first")
+    assert run.data.metrics["final/test_loss"] == 0.5
+    assert run.data.params["training.batch_size"] == "8"
+    assert "Dense(5)" in run.data.tags["mlflow.note.content"]
+    named = MLflow("flowers", tracking_uri=address, hparams={"a$b": 1})
+    train(named)
+    assert client.get_run(named.run_id).data.params == {"a_b": "1"}

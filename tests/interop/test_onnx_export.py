@@ -116,6 +116,13 @@ def test_what_does_nothing_in_prediction_is_left_out(name, tmp_path):
     model, path = network(*LEFT_OUT[name]), tmp_path / "net.onnx"
     model.to_onnx(path)
     same_network(model, cp.from_onnx(path))
+    assert "Dropout" not in [node.op_type for node in onnx.load(path).graph.node]
+
+
+def test_tokens_are_taken_as_they_are(tmp_path):
+    model, path = network(*NETWORKS["embedding"]), tmp_path / "net.onnx"
+    model.to_onnx(path)
+    assert [node.op_type for node in onnx.load(path).graph.node] == ["Gather"]
 
 
 @pytest.mark.parametrize("preset", preset_names())
@@ -153,7 +160,8 @@ def test_float64(name, tmp_path):
     """By ONNX's own reference, for onnxruntime has few kernels in float64."""
     model, path = network(*NETWORKS[name], dtype="float64"), tmp_path / "net.onnx"
     model.to_onnx(path)
-    check_file(path)
+    ops = {node.op_type for node in check_file(path).graph.node}
+    assert not ops & {"LayerNormalization", "GroupNormalization"}  # may take their statistics in float32
     x = examples(model, 3)
     (theirs,) = ReferenceEvaluator(str(path)).run(None, {"x": x})
     np.testing.assert_allclose(theirs, model.scores(x), rtol=1e-6, atol=1e-6)
@@ -272,6 +280,9 @@ def test_numbers_have_no_probabilities(tmp_path):
         model.to_onnx(tmp_path / "net.onnx", output="probabilities")
     with pytest.raises(FileError, match="Make its folder first"):
         model.to_onnx(tmp_path / "nowhere" / "net.onnx")
+    for nameless in ("", "."):
+        with pytest.raises(FileError, match=r"^'\.': expected a file's name, got none\. Choose one\.$"):
+            model.to_onnx(nameless)
     model.to_onnx(tmp_path / "net.onnx")
     assert cp.from_onnx(tmp_path / "net.onnx").link == "identity"
 
@@ -420,3 +431,21 @@ def test_random_networks(tmp_path, drawn, seed):
     model.to_onnx(path, opset=opset)
     agree(model, path)
     same_network(model, cp.from_onnx(path))
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_a_scaling_before_the_network(tmp_path, layout, axes):
+    rng, path = np.random.default_rng(axes), tmp_path / "net.onnx"
+    model = cp.Sequential(
+        [cp.Conv2D(2, 3, padding="same"), cp.Flatten(), cp.Dense(3)], input_shape=(6, 5, 2), seed=1
+    )
+    shape = model.input_shape[-axes:]
+    shift, scale = rng.normal(size=shape), rng.uniform(0.5, 2, size=shape)
+    model.to_onnx(path, layout=layout, scaling=(shift, scale))
+    x = rng.normal(size=(4, *model.input_shape)).astype(np.float32)
+    given = x.transpose(0, 3, 1, 2) if layout == "NCHW" else x
+    scores = run(path, given)
+    np.testing.assert_allclose(scores, model.scores((x - shift) / scale), rtol=1e-4, atol=1e-5)
+    with pytest.raises(cp.ShapeError, match="to_onnx: expected scaling"):
+        model.to_onnx(path, scaling=(shift, scale[..., :1]))

@@ -75,6 +75,10 @@ READ = {  # name: (nodes, constants, shape, the layers)
         [("Exp", "x", "a"), ("Add", "ao", "b"), ("Log", "b", "y")], {"o": np.float32(1)}, (4,),
             "[Activation('softplus')]",
     ),
+    "layer norm, its axis from the front": (
+        [("LayerNormalization", "xgb", "y", {"axis": 2})], {"g": rows(4), "b": rows(4, seed=1)}, (5, 4),
+        "[LayerNorm()]",
+    ),
     "layer norm, in parts": (
         [
             ("ReduceMean", "xm", "a"), ("Sub", "xa", "b"), ("Pow", "bt", "c"), ("ReduceMean", "cm", "d"),
@@ -106,6 +110,16 @@ READ = {  # name: (nodes, constants, shape, the layers)
         [("Transpose", "x", "t", {"perm": [1, 0, 2]}), ("RNN", ["t", "w", "r"], ["", "h"],
           {"hidden_size": 3, "activations": ["Relu"]}), ("Squeeze", "ha", "y")],
         {"w": rows(1, 3, 4), "r": rows(1, 3, 3), "a": np.array([0])}, (5, 4), "[Elman(3)]",
+    ),
+    "the last state, by its number": (
+        [("Transpose", "x", "t", {"perm": [1, 0, 2]}), ("RNN", ["t", "w", "r"], ["o"], {"hidden_size": 3}),
+         ("Squeeze", "oa", "s"), ("Gather", "si", "y")],
+        {"w": rows(1, 3, 4), "r": rows(1, 3, 3), "a": np.array([1]), "i": np.array(4)}, (5, 4), "[Elman(3)]",
+    ),
+    "group norm, with a scale for each group": (
+        [("Reshape", "xs", "a"), ("InstanceNormalization", "agb", "c"), ("Reshape", "ct", "y")],
+        {"s": np.array([0, 2, -1]), "g": rows(2), "b": rows(2, seed=1), "t": np.array([0, 6, 4, 3])}, (6, 4, 3),
+        "[GroupNorm(groups=2)]",
     ),
     "reshape to images": (
         [("Gemm", "xw", "a"), ("Reshape", "as", "b"), ("Relu", "b", "c"), ("Conv", "ck", "y")],
@@ -142,6 +156,18 @@ def test_images_with_channels_last(tmp_path):
         np.testing.assert_allclose(scores, run(path, x), rtol=1e-5, atol=1e-5)
 
 
+def test_softmax_of_channels_went_over_places_too(tmp_path):
+    """Before opset 13 it went over the named axis and all behind it, as one."""
+    nodes, k = [("Conv", "xk", "c"), ("Softmax", "c", "y", {"axis": 1})], {"k": rows(3, 2, 2, 2)}
+    x = rows(2, 2, 5, 6)
+    path = save(model_of(nodes, k, ("N", 2, 5, 6), opset=13), tmp_path)
+    scores = cp.from_onnx(path).scores(np.moveaxis(x, 1, -1))
+    np.testing.assert_allclose(scores, np.moveaxis(run(path, x), 1, -1), rtol=1e-5, atol=1e-5)
+    path = save(model_of(nodes, k, ("N", 2, 5, 6), opset=12), tmp_path)
+    with pytest.raises(DataError, match=r"\(Softmax\): expected it along the channels, got axis 1\."):
+        cp.from_onnx(path)
+
+
 def test_open_sizes_are_asked_for(tmp_path):
     nodes = [("Conv", "xk", "c"), ("ReduceMean", "cm", "y", {"keepdims": 0})]
     path = save(model_of(nodes, {"k": rows(3, 2, 2, 2), "m": np.array([2, 3])}, ("N", 2, "H", "W")), tmp_path)
@@ -174,7 +200,7 @@ def lstm(inputs="xwr", **attributes):
 
 REFUSED = {  # name: (nodes, constants, shape, what the sentence has)
     "no layer": ([("Selu", "x", "y")], {}, ("N", 4),
-        "node 'selu' (Selu): clearprop has no layer for it. Replace it by"),
+        "node 'selu' (Selu): clearprop has no layer for it. Export the network without it"),
     "two inputs multiplied": (
         [("Relu", "x", "a"), ("Tanh", "a", "b"), ("Softmax", "b", "c"), ("Mul", "ac", "y")], {}, ("N", 4),
         "node 'mul' (Mul): computes with two branches what no layer of clearprop does",
@@ -189,6 +215,12 @@ REFUSED = {  # name: (nodes, constants, shape, what the sentence has)
     "softmax of places": (
         [("Conv", "xk", "a"), ("Softmax", "a", "y", {"axis": 2})], {"k": rows(3, 2, 1, 1)}, ("N", 2, 5, 6),
         "(Softmax): expected it along the channels, got axis 2.",
+    ),
+    "softmax of two axes": ([("Softmax", "x", "y", {"axis": 1})], {}, ("N", 5, 4),
+        "(Softmax): expected it along the channels, got axis 1."),
+    "swish of other places": (
+        [("Transpose", "x", "t", {"perm": [0, 2, 1]}), ("Sigmoid", "t", "s"), ("Mul", "xs", "y")], {}, ("N", 3, 3),
+        "node 'mul' (Mul): computes with two branches what no layer of clearprop does",
     ),
     "three axes": ([("MaxPool", "x", "y", {"kernel_shape": [2, 2, 2]})], {}, ("N", 2, 5, 6, 7),
         "(MaxPool): expected images (N, C, H, W) or sequences (N, C, T), got an x of 5 axes."),
@@ -298,6 +330,42 @@ REFUSED |= {
             "v": np.float32(1)}, IMAGES,
         "expected a Pad of 0 before it, got one of 1.",
     ),
+    "frame of axes in another order": (
+        [("Pad", ["x", "p", "", "b"], "a"), ("Conv", "ak", "y")],
+        {**K, "p": np.array([0, 0, 1, 1, 0, 0, 1, 1]), "b": np.array([0, 3, 1, 2])}, IMAGES,
+        "expected a constant frame around images",
+    ),
+    "rows in two orders added": (
+        [("Conv", "xk", "a"), ("Flatten", "a", "b"), ("Transpose", "a", "t", {"perm": [0, 2, 3, 1]}),
+         ("Flatten", "t", "c"), ("Add", "bc", "d"), ("Gemm", "dw", "y")],
+        {**K, "w": rows(60, 2)}, IMAGES, "adds (60,) and (60,), which is no Residual",
+    ),
+    "a cube and itself turned": (
+        [("Conv", "xk", "a"), ("Relu", "a", "b"), ("Transpose", "a", "t", {"perm": [0, 2, 3, 1]}), ("Add", "bt", "y")],
+        {"k": rows(4, 2, 2, 2)}, ("N", 2, 5, 5), "which is no Residual",
+    ),
+    "a norm's mean and variance over other axes": (
+        [("ReduceMean", "xm", "a"), ("Sub", "xa", "b"), ("Mul", "bb", "c"), ("ReduceMean", "cn", "y")],
+        {"m": np.array([-1]), "n": np.array([-2, -1])}, ("N", 5, 4), "expected it over all places of an image",
+    ),
+    "a norm by another's deviation": (
+        [("ReduceMean", "xm", "a"), ("Sub", "xa", "b"), ("Relu", "x", "r"), ("ReduceMean", "rm", "c"),
+         ("Sub", "rc", "d"), ("Mul", "dd", "e"), ("ReduceMean", "em", "f"), ("Add", "fo", "g"), ("Sqrt", "g", "h"),
+         ("Div", "bh", "y")],
+        {"m": np.array([-1]), "o": np.float32(1e-5)}, ("N", 4), "node 'div' (Div): takes numbers less their mean",
+    ),
+    "rounded": (
+        [("Cast", "x", "a", {"to": 7}), ("Cast", "a", "b", {"to": 1}), ("Gemm", "bw", "y")], {"w": W}, ("N", 4),
+        "node 'cast' (Cast): rounds, or makes numbers less exact",
+    ),
+    "frame of channels": (
+        [("Pad", "xp", "a"), ("Conv", "ak", "y")], {**K, "p": np.array([0, 1, 0, 0, 0, 0, 0, 0])}, IMAGES,
+        "expected a constant frame around images",
+    ),
+    "mean that counts a frame": (
+        [("Pad", "xp", "a"), ("AveragePool", "a", "y", {"kernel_shape": [2, 2]})],
+        {"p": np.array([0, 0, 1, 1, 0, 0, 1, 1])}, IMAGES, "expected a mean of neighbours, and padding of its own.",
+    ),
     "frame at the end": ([("Pad", "xp", "y")], {"p": np.array([0, 0, 1, 1, 0, 0, 1, 1])}, IMAGES,
         "takes padded numbers, with which"),
     "strides for one": ([("Conv", "xk", "y", {"strides": [1]})], K, IMAGES, "expected sizes >= 1 for each of 2 axes"),
@@ -333,7 +401,7 @@ REFUSED |= {
     "backward first": (
         [*H2, ("Gather", "hi", "a", {"axis": 0}), ("Gather", "hj", "b", {"axis": 0}), ("Concat", "ab", "y",
             {"axis": 1})],
-        {**BOTH, "i": np.array(1), "j": np.array(0)}, SEQUENCES, "of both directions of one layer, forward first",
+        {**BOTH, "i": np.array(1), "j": np.array(0)}, SEQUENCES, "the states of both directions of one layer,",
     ),
     "a state that is not there": ([*H, ("Gather", "hi", "y", {"axis": 0})], {**LSTM, "i": np.array(3)}, SEQUENCES,
         "takes state 3 of 1."),
@@ -355,7 +423,7 @@ REFUSED |= {
     "two open sizes": ([("Reshape", "xs", "y")], {"s": np.array([-1, -1])}, ("N", 4),
         "cannot make (-1, -1) out of (N, 4)."),
     "too many numbers": ([("Reshape", "xs", "y")], {"s": np.array([0, 5])}, ("N", 4),
-        "cannot make (N, 5) out of (N, 4). Export the network without it, or cut"),
+        "cannot make (N, 5) out of (N, 4). Export the network without it, or let the graph end before it: from_onnx("),
     "axes that are not 1": ([("Squeeze", "xs", "y")], {"s": np.array([1])}, ("N", 4),
         "expected axes of one number, got [1]"),
     "images of images": ([("Conv", "xk", "a"), ("Reshape", "as", "y")], {**K, "s": np.array([0, 5, 12])}, IMAGES,
@@ -369,8 +437,7 @@ REFUSED |= {
         "computes with numbers of shape"),
     "less x": ([("Gemm", "xw", "a"), ("Sub", "ba", "y")], {"w": W, "b": rows(3)}, ("N", 4),
         "computes with numbers of shape (3,)"),
-    "scaled rows": ([("Gemm", "xw", "a"), ("Mul", "ab", "y")], {"w": W, "b": rows(3)}, ("N", 4),
-        "computes with numbers of shape (3,)"),
+    "scaled x": ([("Mul", "xb", "y")], {"b": rows(4)}, ("N", 4), "computes with numbers of shape (4,)"),
 }  # fmt: skip
 
 
@@ -391,7 +458,7 @@ def test_refused_by_domain_outputs_and_inputs(tmp_path):
     with pytest.raises(DataError, match=r"node 'relu' \(com\.example\.Relu\): clearprop has no layer for it"):
         cp.from_onnx(save(model, tmp_path))
     model = model_of([("Relu", "x", "y"), ("Tanh", "x", "z")], outputs=("y", "z"))
-    with pytest.raises(DataError, match=r"expected one output, got 'y', 'z'\. Export the scores alone"):
+    with pytest.raises(DataError, match=r"expected one output, got 'y', 'z'\. Say which holds the scores"):
         cp.from_onnx(save(model, tmp_path))
     model = model_of([("Relu", "w", "y")], {"w": W})
     with pytest.raises(DataError, match="expected one input that the output depends on, got none"):
@@ -456,6 +523,14 @@ def negative(tensor):
     tensor.dims[:] = [-4, 3]
 
 
+def empty_and_huge(tensor):
+    tensor.raw_data, tensor.dims[:] = b"", [0, *[2**20] * 5]
+
+
+def many_axes(tensor):
+    tensor.dims[:] = [4, 3, *[1] * 80]
+
+
 def short(tensor):
     tensor.raw_data = tensor.raw_data[:-1]
 
@@ -480,6 +555,8 @@ DAMAGED = {
         "its shape (2147483648, 2147483648) and the 48 bytes in the file disagree. It is damaged.",
     ),
     "negative": (negative, "expected sizes that a file can have, got (-4, 3)."),
+    "empty and huge": (empty_and_huge, "expected sizes that a file can have, got (0, 1048576, "),
+    "many axes": (many_axes, "expected sizes that a file can have, got (4, 3, 1, 1, "),
     "short": (short, "its shape (4, 3) and the 47 bytes in the file disagree."),
     "text": (no_numbers, "expected float or integer numbers, got ONNX's type 8."),
     "another folder": (elsewhere("../weights.bin"), "Only files in the same folder are read"),
@@ -524,6 +601,14 @@ def test_no_onnx_file(tmp_path):
         cp.from_onnx(path)
     with pytest.raises(FileError, match="could not be read"):
         cp.from_onnx(tmp_path)
+    os.mkfifo(tmp_path / "pipe.onnx")  # to open it would be to wait for whoever writes into it
+    for waiting in (tmp_path / "pipe.onnx", "/dev/zero"):
+        with pytest.raises(
+            FileError, match=r"could not be read \(a folder, a pipe or a device\)\. Expected an ONNX"
+        ):
+            cp.from_onnx(waiting)
+    with pytest.raises(FileError, match=r"could not be read \(embedded null"):
+        cp.from_onnx("a\0b")
     for blob in (b"", b"no protobuf", b"\x08\x08", bytes(1000)):
         path.write_bytes(blob)
         with pytest.raises(DataError, match=r"not a whole ONNX file|not an ONNX file"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, log_loss
 from sklearn.model_selection import cross_val_score, train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
@@ -77,6 +77,16 @@ def test_a_strong_penalty():
     settings = {**STEPS, "solver": "sgd", "alpha": 10.0, "learning_rate_init": 0.1}
     theirs = MLPClassifier(**settings).fit(X, y)
     assert_same_fit(theirs, NetworkClassifier(**settings, dtype="float64").fit(X, y))
+
+
+@pytest.mark.parametrize("batch_size", [100, 30])
+def test_a_short_last_batch_counts_by_its_rows(batch_size):
+    """In the curve's penalty; the weights hardly move."""
+    X, y = digits()  # 400 rows, of which the last batch of 30 has 10
+    settings = {**STEPS, "alpha": 10.0, "learning_rate_init": 1e-9, "batch_size": batch_size, "max_iter": 1}
+    network = NetworkClassifier(**settings, dtype="float64").fit(X, y)
+    penalty = 10 / batch_size / 2 * sum((w**2).sum() for w in network.coefs_)
+    assert network.loss_ == pytest.approx(log_loss(y, network.predict_proba(X)) + penalty, rel=1e-6)
 
 
 @pytest.mark.parametrize(

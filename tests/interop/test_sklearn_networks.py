@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import tracemalloc
+import warnings
 
 import joblib
 import numpy as np
@@ -236,6 +237,11 @@ def test_optimizers():
     assert given.steps == 0  # a setting is left as it is
     cosine = NetworkClassifier(optimizer=cp.SGD(cp.Cosine(0.1, epochs=20), momentum=0.9), **QUICK).fit(X, y)
     assert cosine.history_.steps["lr"][-1] < 0.01
+    for learning_rate in ("invscaling", "adaptive"):  # the solver's, not that of an optimizer of one's own
+        own = NetworkClassifier(optimizer=cp.SGD(0.1), learning_rate=learning_rate, tol=9.0, **QUICK).fit(
+            X, y
+        )
+        assert set(own.history_.steps["lr"]) == {0.1}
     with pytest.raises(ValueError, match=r"optimizer: unknown name 'adm'. Did you mean 'adam'"):
         NetworkClassifier(optimizer="adm").fit(X, y)
 
@@ -258,12 +264,17 @@ def test_a_given_validation_set_and_early_stopping_on_any_metric(digits):
         assert network.best_validation_score_ == max(network.validation_scores_)
         scorer = scoring if callable(scoring) else sklearn.metrics.get_scorer(scoring)
         assert scorer(network, X_val, target_val) == pytest.approx(network.best_validation_score_)
+    normed = NetworkClassifier(scoring="neg_log_loss", batch_norm=True, **settings)
+    normed.fit(X_train, y_train, X_val=X_val, y_val=y_val)  # the best score's statistics are put back, too
+    log_loss = sklearn.metrics.log_loss(y_val, normed.predict_proba(X_val))
+    assert -log_loss == pytest.approx(max(normed.validation_scores_)) != normed.validation_scores_[-1]
     by_loss = NetworkClassifier(scoring="loss", **settings).fit(X_train, y_train, X_val=X_val, y_val=y_val)
     np.testing.assert_allclose(by_loss.validation_scores_, -np.array(by_loss.history_["validation_loss"]))
     watched = NetworkClassifier(**{**settings, "early_stopping": False, "max_iter": 4})
     watched.fit(X_train, y_train, X_val=X_val, y_val=y_val)
     np.testing.assert_allclose(watched.validation_scores_, watched.history_["validation_accuracy"], atol=1e-6)
     assert watched.validation_scores_[-1] == watched.score(X_val, y_val)
+    assert watched.best_validation_score_ == max(watched.validation_scores_)
     with pytest.raises(ValueError, match="X_val and y_val must be provided together"):
         watched.fit(X_train, y_train, X_val=X_val)
     with pytest.raises(ValueError, match=r"`y` has classes not in `self.classes_`"):
@@ -277,6 +288,9 @@ def test_early_stopping_without_a_set_holds_out_as_many_of_each_class():
         early_stopping=True, validation_fraction=0.2, scoring=lambda est, X, y: held.append(y) or 0.5, **QUICK
     ).fit(X, y)  # fmt: skip
     assert np.bincount(held[0]).tolist() == [10, 10, 10]
+    for seed in range(5):
+        clone(network).set_params(validation_fraction=0.02, max_iter=1, random_state=seed).fit(X, y)
+        assert sorted(held[-1]) == [0, 1, 2]  # no more than classes
     assert network.n_iter_ == 12  # one best, and n_iter_no_change + 1 that are not better by tol
     assert network.history_.stopped.startswith(
         "Validation score did not improve more than tol=0.000100 for 10"
@@ -353,6 +367,8 @@ def test_a_stream_goes_on_after_pickling(digits):
         network.partial_fit(X_train, names[y_train], classes=names[:5])
     with pytest.raises(ValueError, match="classes must be passed on the first call to partial_fit"):
         NetworkClassifier().partial_fit(X_train, y_train)
+    with pytest.raises(ValueError, match="The 'alpha' parameter of NetworkClassifier must be"):
+        NetworkClassifier(alpha=-1).partial_fit(X_train, y_train, classes=range(10))
     assert not hasattr(NetworkClassifier(solver="lbfgs"), "partial_fit")
     with pytest.raises(AttributeError) as error:
         NetworkClassifier(solver="lbfgs").partial_fit  # noqa: B018
@@ -370,6 +386,28 @@ def test_a_stream_after_another_network():
     network.set_params(solver="adam", learning_rate_init=1e-5).partial_fit(X, y.tolist())
     assert network._optimizer.steps == 1
     assert network.loss_ == pytest.approx(loss, rel=0.1)
+
+
+def test_a_part_of_a_stream_has_nothing_to_converge_to_and_decides_nothing():
+    """However few its rows are, they are no full batch, whose network would be more precise."""
+    X, y = load_iris(return_X_y=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        network = NetworkClassifier().partial_fit(X[:20], y[:20], classes=range(3)).partial_fit(X, y)
+    assert network.model_.dtype == np.float32
+
+
+def test_all_that_is_random_follows_random_state(digits):
+    X, _, y, _ = digits
+
+    def drawn(seed, **settings):
+        model = NetworkClassifier(max_iter=1, random_state=seed, **settings).fit(X, y).model_
+        return model.params, model.rng.random(5)
+
+    for settings in ({"dropout": 0.5}, {"layers": [cp.Dense(5), cp.Dropout(0.5)]}):
+        for one, same, other in zip(*(drawn(seed, **settings) for seed in (0, 0, 1)), strict=True):
+            np.testing.assert_array_equal(one, same)
+            assert (one != other).all() or (one != other).mean() > 0.5
 
 
 def test_a_stream_of_labels_and_of_numbers(digits):
@@ -481,6 +519,17 @@ def test_what_is_refused_is_refused_in_scikit_learns_words(digits):
         NetworkClassifier().fit(X.reshape(-1, 8, 8), y)
     with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
         NetworkRegressor(solver="sgd", learning_rate_init=1e6, max_iter=50).fit(X, 1e6 * y)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_weights_that_overflow_in_the_penalty_are_divergence(seed):
+    X, y = load_digits(return_X_y=True)
+    net = NetworkClassifier(solver="sgd", learning_rate_init=1e6, max_iter=3, random_state=seed)
+    with (
+        pytest.raises(ValueError, match="Solver produced non-finite parameter weights"),
+        np.errstate(all="ignore"),
+    ):
+        net.fit(X[:300] * 6, y[:300])
 
 
 def test_it_says_what_it_does(capsys):

@@ -141,6 +141,16 @@ def test_a_resumed_training_has_each_point_once(tmp_path, step, before):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.parametrize("step", range(1, 8))
+def test_resumed_where_every_so_many_steps_are_told(tmp_path, step):
+    keep = KeepAtStep(step, "_")
+    with pytest.raises(ZeroDivisionError):
+        train(TensorBoard(tmp_path, every=4), keep)
+    train(TensorBoard(tmp_path, every=4), cp.Callback(), resume=keep.kept)
+    assert [at for at, _ in curves(tmp_path)["step/loss"]] == [4, 8]
+    assert [at for at, _ in curves(tmp_path)["epoch/loss"]] == [3, 6, 9]
+
+
 @pytest.mark.parametrize("step", [3, 6])
 def test_resumed_after_an_epoch(tmp_path, step):
     keep, norms = KeepAtEpoch(step, "_"), Norms()

@@ -92,9 +92,9 @@ def resnet():
 
 def our_resnet():
     def block(n, stride=1):
-        layers = [cp.Conv2D(n, 3, stride, padding=1), cp.BatchNorm(), cp.Activation("relu"),
+        layers = [cp.Conv2D(n, 3, stride=stride, padding=1), cp.BatchNorm(), cp.Activation("relu"),
                   cp.Conv2D(n, 3, padding=1), cp.BatchNorm()]  # fmt: skip
-        shortcut = [cp.Conv2D(n, 1, stride), cp.BatchNorm()] if stride > 1 else []
+        shortcut = [cp.Conv2D(n, 1, stride=stride), cp.BatchNorm()] if stride > 1 else []
         return [cp.Residual(layers, shortcut), cp.Activation("relu")]
 
     return [*block(3), *block(3), *block(6, 2), *block(6), cp.GlobalAvgPool(), cp.Dense(4)]
@@ -124,7 +124,8 @@ CASES = {
                lambda: [cp.Conv2D(6, (3, 2), stride=2, groups=2)], (9, 8, 4), channels_last),
     "transposed": (
         lambda: nn.ConvTranspose2d(4, 6, (3, 2), 2, padding=1, output_padding=1, groups=2), (2, 4, 5, 6),
-        lambda: [cp.ConvTranspose2D(6, (3, 2), 2, padding=1, output_padding=1, groups=2)], (5, 6, 4), channels_last,
+        lambda: [cp.ConvTranspose2D(6, (3, 2), stride=2, padding=1, output_padding=1, groups=2)], (5, 6, 4),
+        channels_last,
     ),
     "norms": (
         lambda: nn.Sequential(nn.Conv2d(2, 6, 3), nn.BatchNorm2d(6), nn.GroupNorm(3, 6), nn.LayerNorm((6, 4, 3))),
@@ -161,8 +162,138 @@ CASES = {
                               nn.ConvTranspose2d(6, 4, 4, 2, 1), nn.Tanh()),
         (4, 7),
         lambda: [cp.Dense(24), cp.BatchNorm(), cp.Activation("relu"), cp.Reshape((2, 2, 6)),
-                 cp.ConvTranspose2D(4, 4, 2, padding=1), cp.Activation("tanh")],
+                 cp.ConvTranspose2D(4, 4, stride=2, padding=1), cp.Activation("tanh")],
         (7,), as_it_is,
+    ),
+    "as many channels as rows and columns": (
+        lambda: nn.Sequential(nn.Conv2d(2, 4, 2), nn.Flatten(), nn.Linear(64, 3)), (2, 2, 5, 5),
+        lambda: [cp.Conv2D(4, 2), cp.Flatten(), cp.Dense(3)], (5, 5, 2), channels_last,
+    ),
+    "as many channels as steps": (
+        lambda: nn.Sequential(nn.Conv1d(3, 4, 2), nn.Flatten(), nn.LayerNorm(16), nn.Linear(16, 3)), (2, 3, 5),
+        lambda: [cp.Conv1D(4, 2), cp.Flatten(), cp.LayerNorm(), cp.Dense(3)], (5, 3), channels_last,
+    ),
+    "a row reshaped": (lambda: nn.Sequential(nn.Conv2d(3, 4, 2), nn.Flatten(), nn.Linear(48, 2)), (2, 3, 5, 4),
+                       lambda: [cp.Conv2D(4, 2), cp.Flatten(), cp.Reshape((48,)), cp.Dense(2)], (5, 4, 3),
+                       channels_last),
+    "flattened and an image again": (
+        lambda: nn.Sequential(nn.Conv2d(3, 6, 3), nn.Flatten(), nn.Unflatten(1, (6, 4, 3)), nn.Conv2d(6, 2, 2)),
+        (2, 3, 6, 5), lambda: [cp.Conv2D(6, 3), cp.Flatten(), cp.Reshape((4, 3, 6)), cp.Conv2D(2, 2)], (6, 5, 3),
+        channels_last,
+    ),
+    "sequence from a row": (
+        lambda: nn.Sequential(nn.Linear(5, 24), nn.Unflatten(1, (4, 6)), nn.ReLU(), nn.Conv1d(4, 3, 2), nn.Flatten(),
+                              nn.Linear(15, 2)),
+        (2, 5),
+        lambda: [cp.Dense(24), cp.Reshape((6, 4)), cp.Activation("relu"), cp.Conv1D(3, 2), cp.Flatten(), cp.Dense(2)],
+        (5,), as_it_is,
+    ),
+    "sequence from a row, steps first": (
+        lambda: Of(lambda s, x: s.r(s.l(x).unflatten(1, (6, 4)))[0], l=nn.Linear(5, 24),
+                   r=nn.GRU(4, 3, batch_first=True)),
+        (2, 5), lambda: [cp.Dense(24), cp.Reshape((6, 4)), cp.GRU(3, return_sequences=True)], (5,), as_it_is,
+    ),
+    "residual before an image": (
+        lambda: Of(lambda s, x: s.c((s.a(x) + s.b(s.a(x))).unflatten(1, (6, 2, 2))), a=nn.Linear(5, 24),
+                   b=nn.Sequential(nn.Linear(24, 24), nn.BatchNorm1d(24)), c=nn.ConvTranspose2d(6, 4, 4, 2, 1)),
+        (2, 5),
+        lambda: [cp.Dense(24), cp.Residual([cp.Dense(24), cp.BatchNorm()]), cp.Reshape((2, 2, 6)),
+                 cp.ConvTranspose2D(4, 4, stride=2, padding=1)],
+        (5,), as_it_is,
+    ),
+    "shortcut before an image": (
+        lambda: Of(lambda s, x: s.c((s.shortcut(x) + s.b(x)).unflatten(1, (6, 2, 2))), shortcut=nn.Linear(5, 24),
+                   b=nn.Sequential(nn.Linear(5, 7), nn.ReLU(), nn.Linear(7, 24)), c=nn.ConvTranspose2d(6, 4, 4, 2, 1)),
+        (2, 5),
+        lambda: [cp.Residual([cp.Dense(7, activation="relu"), cp.Dense(24)], [cp.Dense(24)]), cp.Reshape((2, 2, 6)),
+                 cp.ConvTranspose2D(4, 4, stride=2, padding=1)],
+        (5,), as_it_is,
+    ),
+    "images along time": (
+        lambda: Of(lambda s, x: s.l(s.r(s.n(s.c(x.flatten(0, 1)).flatten(1)).unflatten(0, (2, 4)))[0][:, -1]),
+                   c=nn.Conv2d(2, 3, 2), n=nn.LayerNorm(12), r=nn.LSTM(12, 5, batch_first=True), l=nn.Linear(5, 2)),
+        (2, 4, 2, 3, 3),
+        lambda: [cp.TimeDistributed(cp.Conv2D(3, 2)), cp.TimeDistributed(cp.Flatten()), cp.LayerNorm(), cp.LSTM(5),
+                 cp.Dense(2)],
+        (4, 3, 3, 2), lambda x: np.moveaxis(x, 2, -1),
+    ),
+    "images along time, flattened twice": (
+        lambda: Of(lambda s, x: s.l(s.d(s.c(x.flatten(0, 1)).flatten(1)).unflatten(0, (2, 4)).flatten(1)),
+                   c=nn.Conv2d(2, 3, 2), d=nn.Linear(12, 5), l=nn.Linear(20, 2)),
+        (2, 4, 2, 3, 3),
+        lambda: [cp.TimeDistributed(cp.Conv2D(3, 2)), cp.TimeDistributed(cp.Flatten()),
+                 cp.TimeDistributed(cp.Dense(5)), cp.Flatten(), cp.Dense(2)],
+        (4, 3, 3, 2), lambda x: np.moveaxis(x, 2, -1),
+    ),
+    "images along time, flattened at once": (
+        lambda: Of(lambda s, x: s.l(s.c(x.flatten(0, 1)).unflatten(0, (2, 4)).flatten(1)),
+                   c=nn.Conv2d(2, 3, 2), l=nn.Linear(48, 2)),
+        (2, 4, 2, 3, 3), lambda: [cp.TimeDistributed(cp.Conv2D(3, 2)), cp.Flatten(), cp.Dense(2)],
+        (4, 3, 3, 2), lambda x: np.moveaxis(x, 2, -1),
+    ),
+    "a row made a column": (
+        lambda: nn.Sequential(nn.Linear(5, 4), nn.Unflatten(1, (4, 1)), nn.LayerNorm((4, 1)), nn.Flatten()),
+        (2, 5), lambda: [cp.Dense(4), cp.Reshape((4, 1)), cp.LayerNorm(axes=2), cp.Flatten()], (5,), as_it_is,
+    ),
+    "images from rows along time": (
+        lambda: Of(lambda s, x: s.c(s.d(x).flatten(0, 1).unflatten(1, (6, 2, 2))).unflatten(0, (2, 4)).flatten(1),
+                   d=nn.Linear(5, 24), c=nn.Conv2d(6, 1, 2)),
+        (2, 4, 5),
+        lambda: [cp.TimeDistributed(cp.Dense(24)), cp.TimeDistributed(cp.Reshape((2, 2, 6))),
+                 cp.TimeDistributed(cp.Conv2D(1, 2)), cp.Flatten()],
+        (4, 5), as_it_is,
+    ),
+    "an image's rows as a sequence": (
+        lambda: Of(lambda s, x: s.r(s.c(x).flatten(2).transpose(1, 2))[0], c=nn.Conv2d(2, 3, 2),
+                   r=nn.LSTM(3, 5, batch_first=True)),
+        (2, 2, 3, 4), lambda: [cp.Conv2D(3, 2), cp.Reshape((6, 3)), cp.LSTM(5, return_sequences=True)], (3, 4, 2),
+        channels_last,
+    ),
+    "norm of a sequence, flattened": (
+        lambda: nn.Sequential(nn.BatchNorm1d(3), nn.Flatten(), nn.Linear(27, 3)), (4, 3, 9),
+        lambda: [cp.BatchNorm(), cp.Flatten(), cp.Dense(3)], (9, 3), channels_last,
+    ),
+    "residual of a sequence, flattened": (
+        lambda: Of(lambda s, x: s.b((x + s.a(x)).flatten(1)), a=nn.Conv1d(3, 3, 3, padding=1), b=nn.Linear(27, 2)),
+        (2, 3, 9), lambda: [cp.Residual([cp.Conv1D(3, 3, padding=1)]), cp.Flatten(), cp.Dense(2)], (9, 3),
+        channels_last,
+    ),
+    "sequence of states, then a convolution": (
+        lambda: Of(lambda s, x: s.l(s.c(s.r(x)[0].transpose(1, 2)).flatten(1)), r=nn.LSTM(3, 4, batch_first=True),
+                   c=nn.Conv1d(4, 2, 2), l=nn.Linear(10, 2)),
+        (2, 6, 3), lambda: [cp.LSTM(4, return_sequences=True), cp.Conv1D(2, 2), cp.Flatten(), cp.Dense(2)], (6, 3),
+        as_it_is,
+    ),
+    "group norm of a sequence, flattened": (
+        lambda: nn.Sequential(nn.GroupNorm(1, 3), nn.Flatten(), nn.Linear(27, 3)), (4, 3, 9),
+        lambda: [cp.GroupNorm(1), cp.Flatten(), cp.Dense(3)], (9, 3), channels_last,
+    ),
+    "norm of states, flattened": (
+        lambda: Of(lambda s, x: s.l(s.n(s.r(x)[0].transpose(1, 2)).transpose(1, 2).flatten(1)),
+                   r=nn.LSTM(3, 4, batch_first=True), n=nn.BatchNorm1d(4), l=nn.Linear(24, 2)),
+        (2, 6, 3), lambda: [cp.LSTM(4, return_sequences=True), cp.BatchNorm(), cp.Flatten(), cp.Dense(2)], (6, 3),
+        as_it_is,
+    ),
+    "images along time, pooled": (
+        lambda: Of(lambda s, x: s.r(s.p(s.c(x.flatten(0, 1)).flatten(1).unflatten(0, (2, 4)).mT).mT)[0],
+                   c=nn.Conv2d(2, 3, 2), p=nn.MaxPool1d(2), r=nn.LSTM(12, 5, batch_first=True)),
+        (2, 4, 2, 3, 3),
+        lambda: [cp.TimeDistributed(cp.Conv2D(3, 2)), cp.TimeDistributed(cp.Flatten()), cp.MaxPool1D(2),
+                 cp.LSTM(5, return_sequences=True)],
+        (4, 3, 3, 2), lambda x: np.moveaxis(x, 2, -1),
+    ),
+    "residual sequence from a row": (
+        lambda: Of(lambda s, x: s.r(s.l(x).unflatten(1, (4, 6))).add(s.l(x).unflatten(1, (4, 6))).mean(2),
+                   l=nn.Linear(5, 24), r=nn.Conv1d(4, 4, 3, padding=1)),
+        (2, 5),
+        lambda: [cp.Dense(24), cp.Reshape((6, 4)), cp.Residual([cp.Conv1D(4, 3, padding=1)]), cp.GlobalAvgPool()],
+        (5,), as_it_is,
+    ),
+    "norms that have no tensors": (
+        lambda: nn.Sequential(nn.Conv2d(3, 4, 2), nn.InstanceNorm2d(4), nn.Flatten(),
+                              nn.LayerNorm(80, elementwise_affine=False), nn.Linear(80, 2)),
+        (2, 3, 6, 5), lambda: [cp.Conv2D(4, 2), cp.GroupNorm(4), cp.Flatten(), cp.LayerNorm(), cp.Dense(2)],
+        (6, 5, 3), channels_last,
     ),
     "lenet": (lenet, (3, 1, 28, 28), our_lenet, (28, 28, 1), channels_last),
     "vgg": (vgg, (3, 3, 12, 8), our_vgg, (12, 8, 3), channels_last),
@@ -244,9 +375,157 @@ def test_torch_computes_the_same(name, dtype, path):
         theirs = channels_last(theirs)
     close = {"rtol": TOLERANCE[dtype], "atol": TOLERANCE[dtype]}
     np.testing.assert_allclose(model.scores(turn(x.numpy())), theirs, **close)
+    assert not any("channels are last" in note for note in table.notes)  # there is no doubt about these
     names = [row.name for row in table.rows]
     assert set(names) == {*model.named_params(), *model.named_buffers()}
     assert all(len(line) <= 80 for line in str(table).splitlines())
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("name", CASES)
+def test_there_and_back(name, dtype, path):
+    """Read, trained on, and written for the module of before, which then computes what is computed here."""
+    make, shape, ours, input_shape, turn = CASES[name]
+    net = random(make()).to(getattr(torch, dtype))
+    model = cp.Sequential(ours(), input_shape, dtype=dtype)
+    table = cp.load_torch_weights(model, write(net, path))
+    rng = np.random.default_rng(2)
+    filled = {row.name for row in table.rows if row.tensor_shape is not None}
+    for own, view in (model.named_params() | model.named_buffers()).items():
+        if own in filled:
+            view[...] = rng.uniform(0.1, 0.9, view.shape)
+    written = cp.save_torch_weights(model, path, table)
+    assert written.rows == table.rows
+    theirs = random(make(), seed=5).to(getattr(torch, dtype))
+    theirs.load_state_dict({k: torch.from_numpy(a) for k, a in load_file(path).items()}, strict=True)
+    generator = torch.Generator().manual_seed(1)
+    x = (
+        torch.randint(0, 11, shape, generator=generator)
+        if name == "words"
+        else torch.randn(shape, generator=generator, dtype=getattr(torch, dtype))
+    )
+    out = theirs(x).detach().numpy()
+    if out.ndim == 4 or name == "conv1d":
+        out = channels_last(out)
+    scores = model.scores(turn(x.numpy()))
+    np.testing.assert_allclose(scores, out, rtol=TOLERANCE[dtype], atol=10 * TOLERANCE[dtype])
+    again = cp.Sequential(ours(), input_shape, seed=3, dtype=dtype)
+    names = {row.name: row.tensor for row in table.rows if row.tensor_shape is not None}
+    cp.load_torch_weights(again, path, names=names)
+    np.testing.assert_array_equal(again.params, model.params)
+    np.testing.assert_array_equal(again.buffers, model.buffers)
+
+
+def loaded(net, path):
+    """The module, filled from the file, as a user would."""
+    from safetensors.torch import load_file as load_torch
+
+    net.load_state_dict(load_torch(path), strict=True)
+    return net.eval()
+
+
+def test_without_names_the_modules_are_those_of_an_nn_sequential(path):
+    model = cp.Sequential(our_lenet(), (28, 28, 1), seed=1)
+    table = cp.save_torch_weights(model, path)
+    assert str(table).splitlines()[2:6] == [
+        "0.w              (5, 5, 1, 6)      0.weight                  (6, 1, 5, 5)",
+        "0.b              (6,)              0.bias                    (6,)",
+        "3.w              (5, 5, 6, 16)     3.weight                  (16, 6, 5, 5)",
+        "3.b              (16,)             3.bias                    (16,)",
+    ]
+    x = np.random.default_rng(0).normal(size=(3, 28, 28, 1)).astype("f4")
+    theirs = loaded(lenet(), path)(torch.from_numpy(np.moveaxis(x, -1, 1).copy())).detach().numpy()
+    np.testing.assert_allclose(model.scores(x), theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_names_of_ones_own(path):
+    layers = [cp.Embedding(7, 3), cp.Bidirectional(cp.GRU(4, return_sequences=True)), cp.Bidirectional(cp.GRU(4)),
+              cp.BatchNorm(), cp.Dense(2)]  # fmt: skip
+    model = cp.Sequential(layers, (5,), dtype="float64")
+    model.params = np.random.default_rng(0).normal(size=model.params.shape)
+    names = {"0.w": "words.weight", "1": "rnn", "2": "rnn.l1", "3": "head.0", "4.b": "head.1.bias"}
+    cp.save_torch_weights(model, path, names)
+    net = Of(
+        lambda s, x: s.head(torch.cat([*s.rnn(s.words(x))[1][-2:]], 1)),
+        words=nn.Embedding(7, 3),
+        rnn=nn.GRU(3, 4, 2, bidirectional=True, batch_first=True),
+        head=nn.Sequential(nn.BatchNorm1d(8), nn.Linear(8, 2)),
+    ).double()
+    x = np.random.default_rng(1).integers(0, 7, (3, 5))
+    theirs = loaded(net, path)(torch.from_numpy(x)).detach().numpy()
+    np.testing.assert_allclose(model.scores(x), theirs, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("name", "make"), [("", nn.LSTM), ("weight_ih", nn.LSTMCell), ("weight_ih_l0", nn.LSTM)]
+)
+def test_a_module_alone_and_a_cell(path, name, make):
+    model = cp.Sequential([cp.LSTM(4)], (3, 2))
+    cp.save_torch_weights(model, path, {"0": name})
+    found = loaded(make(2, 4), path)
+    np.testing.assert_array_equal(next(found.parameters()).detach().numpy(), model.named_params()["0.w"].T)
+
+
+def test_a_module_without_the_bias_that_is_needed(path):
+    net = random(nn.Sequential(nn.Conv2d(2, 3, 2, bias=False), nn.BatchNorm2d(3)))
+    model = cp.Sequential([cp.Conv2D(3, 2), cp.BatchNorm()], (4, 4, 2))
+    table = cp.load_torch_weights(model, write(net, path))
+    before = path.read_bytes()
+    model.named_params()["0.b"][1] = 0.5
+    with pytest.raises(
+        ConfigError,
+        match=r"layer 0, Conv2D\(3, 2\): PyTorch's module has no bias, so 0\.b would have to be 0 everywhere\. Give "
+        "the module one, or set it so here",
+    ):
+        cp.save_torch_weights(model, path, table)
+    assert path.read_bytes() == before
+    x = np.random.default_rng(0).normal(size=(2, 4, 4, 2)).astype("f4")
+    scores = model.scores(x)
+    b = model.named_params()["0.b"]  # what docs/weights.md says
+    model.named_buffers()["1.running_mean"] -= b
+    b[...] = 0
+    cp.save_torch_weights(model, path, table)
+    theirs = loaded(net, path)(torch.from_numpy(np.moveaxis(x, -1, 1).copy())).detach().numpy()
+    np.testing.assert_allclose(scores, channels_last(theirs), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("names", "error", "sentence"),
+    [
+        (
+            {"3": "fc"},
+            ConfigError,
+            r"save_torch_weights: unknown parameter in names '3'\. .*Known: 0, 0\.b, 0\.w, 1",
+        ),
+        ({"0": "fc", "1": "fc"}, ConfigError, r"two layers would be fc\.weight\. Name each module once"),
+        ({"0": "fc", "0.b": "fd.bias"}, ConfigError, r"names gives layer 0 more than one partner"),
+    ],
+)
+def test_names_that_cannot_be_written(path, names, error, sentence):
+    with pytest.raises(error, match=sentence):
+        cp.save_torch_weights(cp.Sequential([cp.Dense(3), cp.Dense(3)], (3,)), path, names)
+    assert not path.exists()
+
+
+def test_what_has_diverged_is_written_as_it_is(path):
+    """As model.save does it; reading is where it is refused."""
+    model = cp.Sequential([cp.Dense(2)], (3,))
+    model.named_params()["0.w"][1, 0] = np.nan
+    cp.save_torch_weights(model, path)
+    assert np.isnan(load_file(path)["0.weight"][0, 1])
+    with pytest.raises(DataError, match=r"0\.w holds values that are not finite"):
+        cp.load_torch_weights(model, path)
+
+
+def test_a_table_of_another_network(path):
+    one, two = cp.Sequential([cp.Dense(3)], (3,)), cp.Sequential([cp.Dense(2)], (3,))
+    table = cp.save_torch_weights(one, path)
+    with pytest.raises(
+        ShapeError, match=r"layer 0, Dense\(2\): the table is of another network\. Give the one that"
+    ):
+        cp.save_torch_weights(two, path, table)
+    with pytest.raises(ConfigError, match=r"GRU resets after the product"):
+        cp.save_torch_weights(cp.Sequential([cp.GRU(2, reset="before")], (3, 2)), path)
 
 
 def test_the_table_says_what_went_where(path):
@@ -373,7 +652,8 @@ def test_another_network_is_a_table(path):
     lines = refused(model, write(net, path)).splitlines()
     assert lines[0].endswith(
         "net.safetensors: 2 layers of the model found no weights that fit and 3 modules or tensors of the file found "
-        "no layer. Build the same network, or say what goes where with names."
+        "no layer. Build the same network, or say what goes where with names. To load the rest alone, pass "
+        'names={"2": None, "3": None}, skip=["2", "3.l0", "3.weight_hr_l0"].'
     )
     assert lines[3:9] == [
         "0.w              (3, 3, 1, 6)      0.weight                  (6, 1, 3, 3)",
@@ -458,7 +738,56 @@ def test_half_precision(path, dtype):
     np.testing.assert_array_equal(model.named_params()["0.w"].T, net.weight.detach().float().numpy())
 
 
+def test_norms_that_could_be_the_one_without_tensors(path):
+    net = random(nn.Sequential(nn.LayerNorm(4, elementwise_affine=False), nn.Linear(4, 4), nn.LayerNorm(4)))
+    model = cp.Sequential([cp.LayerNorm(), cp.Dense(4), cp.LayerNorm()], (4,))
+    with pytest.raises(ShapeError, match=r'1 modules? .*pass names=\{"0": "2"\}; otherwise exchange them'):
+        cp.load_torch_weights(model, write(net, path))
+    table = cp.load_torch_weights(model, path, names={"2": "2"})
+    assert [row.tensor for row in table.rows] == [
+        "none: ones",
+        "none: zeros",
+        "1.weight",
+        "1.bias",
+        "2.weight",
+        "2.bias",
+    ]
+    x = torch.randn((3, 4), generator=torch.Generator().manual_seed(1))
+    np.testing.assert_allclose(model.scores(x.numpy()), net(x).detach().numpy(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape"),
+    [
+        ([cp.LSTM(12), cp.Reshape((2, 2, 3)), cp.Conv2D(2, 1)], (4, 3)),
+        ([cp.Conv2D(3, 2), cp.Reshape((2, 9)), cp.LSTM(5)], (3, 4, 2)),
+        ([cp.Conv2D(3, 2), cp.Reshape((2, 9)), cp.Residual([cp.Activation("relu")]), cp.LSTM(5)], (3, 4, 2)),
+        ([cp.Flatten(), cp.Residual([cp.Reshape((3, 4)), cp.LSTM(12)]), cp.Dense(1)], (2, 2, 3)),
+    ],
+)
+def test_an_order_that_torch_may_have_otherwise_is_said(path, layers, shape):
+    """What the network before and behind it computes cannot tell; so the table does."""
+    model = cp.Sequential(layers, shape)
+    notes = cp.save_torch_weights(model, path).notes
+    assert len(notes) == 1 + isinstance(layers[1], cp.Residual)  # whose way leads past a reshaping
+    assert (
+        "before it takes numbers whose channels are last; in PyTorch they must be so there, too." in notes[-1]
+    )
+    assert cp.load_torch_weights(model, path).notes == notes
+
+
+def test_thousands_of_modules_of_one_shape_are_matched_soon(path):
+    """A step of each pair of layer and module, and no more: it took minutes."""
+    save_file({f"{i}.weight": np.full((1, 1), i, "f4") for i in range(400)}, path)
+    model = cp.Sequential([cp.Dense(1) for _ in range(400)], (1,))
+    cp.load_torch_weights(model, path)
+    assert [view.item() for name, view in model.named_params().items() if name.endswith("w")] == [*range(400)]
+    save_file({f"{i}.weight": np.zeros((1, 1), "f4") for i in range(10_000)}, path)
+    refused(model, path)
+
+
 def test_layers_that_torch_does_not_have(path):
+    save_file({"weight": np.ones((2, 2))}, path)
     with pytest.raises(
         ConfigError, match=r'GRU\(2\): PyTorch\'s GRU resets after the product\. .*reset="after"'
     ):
@@ -470,10 +799,32 @@ def test_layers_that_torch_does_not_have(path):
         cp.load_torch_weights(cp.Sequential(layers, (3, 3, 2)), path)
 
 
+@pytest.mark.parametrize("layer", [cp.Conv1D(2, 2), cp.GroupNorm(2)])
+def test_channels_in_another_order_are_refused_where_they_cannot_be_turned(path, layer):
+    layers = [cp.TimeDistributed(cp.Conv2D(3, 2)), cp.TimeDistributed(cp.Flatten()), layer]
+    with pytest.raises(
+        ConfigError, match=r"PyTorch's weights: layer 2, .*PyTorch has nothing like it at this place"
+    ):
+        cp.save_torch_weights(cp.Sequential(layers, (4, 3, 3, 2)), path)
+
+
+def test_a_module_goes_where_no_other_fits():
+    """The first layer takes the module with a bias, for the second has no use for that."""
+    from clearprop.interop.torch_weights.match import match
+    from clearprop.interop.torch_weights.turns import dense, embedding
+    from clearprop.interop.torch_weights.units import units_of
+
+    slots = [dense("0", cp.Dense(5), (2,), None, None), embedding("1", cp.Embedding(5, 2))]
+    units, _ = units_of({"0.weight": (5, 2), "1.weight": (5, 2), "1.bias": (5,)})
+    found, unsure, by_number = match(slots, units, {})
+    assert {name: unit.name for name, unit in found.items()} == {"0": "1", "1": "0"}
+    assert unsure == by_number == []
+
+
 def test_a_wrong_turn_would_be_seen(path, monkeypatch):
     """The comparison itself, with the order of a flattened image left as it is in the file."""
     from clearprop.interop.torch_weights import slots
 
-    monkeypatch.setattr(slots, "_order", lambda here: None)
+    monkeypatch.setattr(slots, "_flat", lambda here: None)
     with pytest.raises(AssertionError):
         test_torch_computes_the_same("lenet", "float32", path)

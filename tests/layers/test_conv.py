@@ -12,17 +12,39 @@ from clearprop.layers.spec import layer_from, layer_spec
 EVERY = {  # a layer with each of its settings, and an input for it
     "conv2d": (cp.Conv2D(6, 3), (7, 6, 4)),
     "conv2d, all": (
-        cp.Conv2D(6, (3, 2), (2, 1), ((1, 0), (2, 1)), (1, 2), groups=2, init="ones", bias_init="uniform"),
+        cp.Conv2D(
+            6,
+            (3, 2),
+            stride=(2, 1),
+            padding=((1, 0), (2, 1)),
+            dilation=(1, 2),
+            groups=2,
+            init="ones",
+            bias_init="uniform",
+        ),
         (7, 6, 4),
     ),
     "conv2d, same": (cp.Conv2D(6, (2, 3), stride=(1, 3), padding="same", dilation=(3, 1)), (7, 6, 4)),
     "conv1d": (cp.Conv1D(6, 3), (9, 4)),
-    "conv1d, all": (cp.Conv1D(6, 2, 2, [(0, 3)], 3, groups=2, init="he_uniform", bias_init="ones"), (9, 4)),
+    "conv1d, all": (
+        cp.Conv1D(
+            6, 2, stride=2, padding=[(0, 3)], dilation=3, groups=2, init="he_uniform", bias_init="ones"
+        ),
+        (9, 4),
+    ),
     "conv1d, causal": (cp.Conv1D(6, 3, padding="causal", dilation=2), (9, 4)),
     "conv_transpose2d": (cp.ConvTranspose2D(6, 3), (4, 3, 4)),
     "conv_transpose2d, all": (
         cp.ConvTranspose2D(
-            6, (3, 2), (3, 2), ((1, 0), (2, 1)), (2, 1), (1, 2), 2, init="he_normal", bias_init="ones"
+            6,
+            (3, 2),
+            stride=(3, 2),
+            padding=((1, 0), (2, 1)),
+            output_padding=(2, 1),
+            dilation=(1, 2),
+            groups=2,
+            init="he_normal",
+            bias_init="ones",
         ),
         (4, 3, 4),
     ),
@@ -102,7 +124,7 @@ def test_output_shapes_are_torchs_and_the_formula():
     for k, s, d, p in settings_of_shapes():
         theirs = torch.nn.Conv2d(2, 4, (k, 2), (s, 1), (p, 1), (d, 1))(torch.zeros(1, 2, 8, 7)).shape
         shape = (8, 7, 2)
-        layer = cp.Conv2D(4, (k, 2), (s, 1), (p, 1), (d, 1))
+        layer = cp.Conv2D(4, (k, 2), stride=(s, 1), padding=(p, 1), dilation=(d, 1))
         assert layer.output_shape(shape, "") == (*theirs[2:], theirs[1])
         assert layer.output_shape(shape, "")[0] == (8 + 2 * p - d * (k - 1) - 1) // s + 1
         assert bound(layer, shape).forward(np.zeros((2, *shape)))[0].shape == (2, *theirs[2:], theirs[1])
@@ -113,7 +135,7 @@ def test_output_shapes_of_sequences_are_torchs():
     torch = pytest.importorskip("torch")
     for k, s, d, p in settings_of_shapes():
         theirs = torch.nn.Conv1d(2, 4, k, s, p, d)(torch.zeros(1, 2, 8)).shape
-        layer = cp.Conv1D(4, k, s, p, d)
+        layer = cp.Conv1D(4, k, stride=s, padding=p, dilation=d)
         assert layer.output_shape((8, 2), "") == (theirs[2], 4)
         assert bound(layer, (8, 2)).forward(np.zeros((3, 8, 2)))[0].shape == (3, theirs[2], 4)
 
@@ -126,7 +148,9 @@ def test_output_shapes_of_transposed_convolutions_are_torchs():
             continue
         theirs = torch.nn.ConvTranspose2d(2, 4, (k, 2), (s, 1), (p, 0), (more, 0), 1, True, (d, 1))
         theirs = theirs(torch.zeros(1, 2, 8, 7)).shape
-        layer = cp.ConvTranspose2D(4, (k, 2), (s, 1), (p, 0), (more, 0), (d, 1))
+        layer = cp.ConvTranspose2D(
+            4, (k, 2), stride=(s, 1), padding=(p, 0), output_padding=(more, 0), dilation=(d, 1)
+        )
         assert layer.output_shape((8, 7, 2), "") == (*theirs[2:], theirs[1])
         y, _ = bound(layer, (8, 7, 2)).forward(np.zeros((2, 8, 7, 2)))
         assert y.shape == (2, *theirs[2:], theirs[1])
@@ -147,7 +171,7 @@ def test_same_is_torchs_same(kernel, dilation):
 def test_same_enlarges_by_the_stride():
     for k, s, d, more in product((1, 2, 3, 5), (1, 2, 3, 4), (1, 2), (0, 1)):
         if more < s:
-            layer = cp.ConvTranspose2D(2, k, s, "same", more, d)
+            layer = cp.ConvTranspose2D(2, k, stride=s, padding="same", output_padding=more, dilation=d)
             assert layer.output_shape((3, 4, 2), "") == (3 * s, 4 * s, 2)
             assert bound(layer, (3, 4, 2)).forward(np.zeros((2, 3, 4, 2)))[0].shape == (2, 3 * s, 4 * s, 2)
 
@@ -156,8 +180,13 @@ def test_same_enlarges_by_the_stride():
     ("kernel", "stride", "dilation"), [(3, 1, 1), (4, 2, 1), (2, 3, 1), (1, 4, 1), (3, 2, 2), (2, 4, 3)]
 )
 def test_same_is_the_way_back_through_the_same_convolution(kernel, stride, dilation):
-    forth = bound(cp.Conv2D(2, kernel, stride, "same", dilation), (4 * stride, 3 * stride, 5))
-    back = bound(cp.ConvTranspose2D(5, kernel, stride, "same", 0, dilation), (4, 3, 2))
+    forth = bound(
+        cp.Conv2D(2, kernel, stride=stride, padding="same", dilation=dilation), (4 * stride, 3 * stride, 5)
+    )
+    back = bound(
+        cp.ConvTranspose2D(5, kernel, stride=stride, padding="same", output_padding=0, dilation=dilation),
+        (4, 3, 2),
+    )
     back.w[...] = forth.w
     rng = np.random.default_rng(0)
     x, dy = rng.normal(size=(2, 4 * stride, 3 * stride, 5)), rng.normal(size=(2, 4, 3, 2))

@@ -50,7 +50,7 @@ def test_settings_make_it_again(layer, shape):
 
 def test_settings_and_repr_leave_defaults_out():
     assert (cp.BatchNorm().settings(), repr(cp.BatchNorm())) == ({}, "BatchNorm()")
-    assert repr(cp.BatchNorm(0.5, shared=False)) == "BatchNorm(momentum=0.5, shared=False)"
+    assert repr(cp.BatchNorm(momentum=0.5, shared=False)) == "BatchNorm(momentum=0.5, shared=False)"
     assert repr(cp.LayerNorm(axes=2)) == "LayerNorm(axes=2)"
     assert repr(cp.GroupNorm(8)) == "GroupNorm(groups=8)"
 
@@ -270,7 +270,7 @@ def test_eps_is_positive(kind, eps):
 @pytest.mark.parametrize("momentum", [1, -0.1, 2, np.nan, "high"])
 def test_momentum(momentum):
     with pytest.raises(ConfigError, match=r"BatchNorm: expected momentum in \[0, 1\), got "):
-        cp.BatchNorm(momentum)
+        cp.BatchNorm(momentum=momentum)
 
 
 def test_whole_numbers_and_flags():

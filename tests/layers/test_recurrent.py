@@ -206,7 +206,7 @@ def test_settings_are_refused_in_a_sentence():
         Elman(3, activation=None)
     for wrong in (float("nan"), 1e308):
         with pytest.raises(
-            ConfigError, match="LSTM: expected forget_bias to be a finite number, of at most 1e.30"
+            ConfigError, match=r"LSTM: expected forget_bias to be a finite number, of at most 1e\+30"
         ):
             LSTM(3, forget_bias=wrong)
     with pytest.raises(ConfigError, match="GRU: expected reset to be 'after' or 'before', got 'never'"):

@@ -63,7 +63,7 @@ def test_an_inner_layer_is_named():
     ("layers", "shortcut", "words"),
     [
         ([], [], r"Residual: expected a list of at least one layer, got \[\]"),
-        (cp.Dense(3), [], r"Residual: expected a list of at least one layer, got Dense\(3\)"),
+        (cp.Dense(3), [], r"Residual: expected the layers in a list, .* Write Residual\(\[Dense\(3\)\]\)\."),
         ([cp.Dense(3)], cp.Dense(3), r"Residual: expected shortcut to be a list of layers, got Dense\(3\)"),
         (
             ["Dense"],

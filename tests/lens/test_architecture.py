@@ -16,8 +16,8 @@ from clearprop.lens.graph.labels import plain
 
 
 def block(filters: int, stride: int = 1) -> cp.Residual:
-    layers = [cp.Conv2D(filters, 3, stride, "same"), cp.BatchNorm(), cp.Activation("relu")]
-    shortcut = [cp.Conv2D(filters, 1, stride), cp.BatchNorm()] if stride > 1 else []
+    layers = [cp.Conv2D(filters, 3, stride=stride, padding="same"), cp.BatchNorm(), cp.Activation("relu")]
+    shortcut = [cp.Conv2D(filters, 1, stride=stride), cp.BatchNorm()] if stride > 1 else []
     return cp.Residual([*layers, cp.Conv2D(filters, 3, padding="same")], shortcut)
 
 
@@ -215,7 +215,8 @@ def test_settings_in_a_few_letters(layer: cp.Layer, said: str) -> None:
 def test_a_picture_is_written_whole(tmp_path) -> None:
     save_model_picture(NETWORKS["rows"], tmp_path / "network.svg")
     with pytest.raises(
-        cp.ConfigError, match=r"save_model_picture: expected a file name that ends in \.svg, got"
+        cp.ConfigError,
+        match=r"save_model_picture: expected a file name that ends in \.svg, got .* by plot_model into",
     ):
         save_model_picture(NETWORKS["rows"], tmp_path / "network.png")
     assert (tmp_path / "network.svg").read_text(encoding="utf-8") == draw_model(NETWORKS["rows"])

@@ -87,9 +87,9 @@ FUNCTIONS = {
 }  # fmt: skip
 RECURRENT = [
     cp.Elman(3, return_sequences=True),
-    cp.LSTM(3, True),
-    cp.GRU(3, True),
-    cp.GRU(3, True, reset="before"),
+    cp.LSTM(3, return_sequences=True),
+    cp.GRU(3, return_sequences=True),
+    cp.GRU(3, return_sequences=True, reset="before"),
 ]
 N, T, D, M = 2, 4, 5, 3
 

@@ -13,7 +13,7 @@ from scipy.special import expit, softmax
 from sklearn.metrics import confusion_matrix, r2_score
 
 import clearprop as cp
-from clearprop.lens.curves import MOST_STEPS
+from clearprop.lens.curves import MOST_STEPS, plot_runs
 from clearprop.lens.plots import (
     Predicted,
     plot_confusion,
@@ -363,3 +363,24 @@ def test_a_logarithmic_axis_has_numbers_on_it(decades):
     ax = plot_steps(Figure().subplots(), history, "loss")
     low, high = ax.get_ylim()
     assert 2 <= sum(low <= tick <= high for tick in ax.get_yticks()) <= 12
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (["lr=0.1,units=4", "lr=0.1,units=8"], ["lr=0.1,units=4", "lr=0.1,units=8"]),
+        (["000," + "a" * 60, "001," + "a" * 60], ["000", "001"]),
+        (["x", "lr=0.1," + "b" * 60, "lr=0.1,c"], ["x", "lr=0.1," + "b" * 26 + "…", "lr=0.1,c"]),
+        (
+            ["lr=0.1," + "b" * 60 + "4", "lr=0.1," + "b" * 60 + "8"],
+            ["…" + "b" * 32 + "4", "…" + "b" * 32 + "8"],
+        ),
+        (["r," + "a" * 40 + x + "a" * 40 for x in "45"], ["r," + "a" * 40 + x + "a" * 40 for x in "45"]),
+    ],
+)
+def test_long_names_of_runs_are_cut_to_what_tells_them_apart(names, shown):
+    histories = {name: cp.History("accuracy") for name in names}
+    for history in histories.values():
+        history.epochs = [{"epoch": 1, "loss": 0.5}]
+    ax = plot_runs(Figure().subplots(), histories, "loss")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [f"{name} 0.5" for name in shown]

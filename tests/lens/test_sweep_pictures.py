@@ -62,9 +62,13 @@ def test_scales():
     assert len(scale(list(range(1, 21))).ticks) == 6
 
 
-@pytest.mark.parametrize(("rows", "values"), [([], []), ([[1]], [1.0, 2.0]), ([[1, 2]], [1.0])])
+@pytest.mark.parametrize(
+    ("rows", "values"), [([], []), ([[1]], [1.0, 2.0]), ([[1, 2]], [1.0]), ([[1]], [np.nan])]
+)
 def test_what_is_refused(rows, values):
-    with pytest.raises(ConfigError, match="plot_parallel: expected rows of 1 values and as many metrics"):
+    with pytest.raises(
+        ConfigError, match="plot_parallel: expected rows of 1 values and as many finite metrics"
+    ):
         plot_parallel(new_axes(5, 3), ["lr"], rows, values, "m")
 
 

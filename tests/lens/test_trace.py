@@ -109,7 +109,8 @@ def sequences() -> tuple[cp.Sequential, np.ndarray, np.ndarray, dict]:
     layers = [
         cp.Embedding(9, 4),
         cp.Residual([cp.TimeDistributed(cp.Dense(4, activation="tanh"))], [cp.TimeDistributed(cp.Dense(4))]),
-        cp.Bidirectional(cp.GRU(3, return_sequences=True)), cp.LayerNorm(), cp.GRU(4, True, reset="before"),
+        cp.Bidirectional(cp.GRU(3, return_sequences=True)), cp.LayerNorm(),
+        cp.GRU(4, return_sequences=True, reset="before"),
         cp.LSTM(3, return_sequences=True), cp.Conv1D(3, 2), cp.MaxPool1D(2), cp.AvgPool1D(2, stride=1),
         cp.Elman(3, activation="sigmoid"), cp.Dense(2),
     ]  # fmt: skip

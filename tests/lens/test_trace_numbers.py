@@ -264,7 +264,11 @@ def test_the_states_gradients_are_pytorchs(layer: cp.Layer) -> None:
 
 
 def test_a_truncated_way_back_is_cut_in_the_numbers_too(exact: None) -> None:
-    for layer in (cp.Elman(2, truncate=2), cp.LSTM(2, True, truncate=2), cp.GRU(2, True, truncate=1)):
+    for layer in (
+        cp.Elman(2, truncate=2),
+        cp.LSTM(2, return_sequences=True, truncate=2),
+        cp.GRU(2, return_sequences=True, truncate=1),
+    ):
         shown = shown_of(layer, (5, 2))[0]
         assert wrong_sums(shown, CLOSE) == []
         assert f"after every {layer.truncate} steps" in " ".join(shown.step("backward", 0).notes)

@@ -1,5 +1,6 @@
 """Checkpoints: what goes in comes out, and a damaged file is a sentence."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -112,9 +113,10 @@ def test_no_checkpoint_yet(tmp_path: Path) -> None:
     assert latest(tmp_path / "nowhere") is None
 
 
-def test_parameters_that_are_not_finite_are_never_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lr", [1e38, 1e39])  # with the second one's first step the parameters are infinite
+def test_parameters_that_are_not_finite_are_never_written(tmp_path: Path, lr: float) -> None:
     with pytest.raises(cp.DivergedError):
-        train(tmp_path, 0, 100, optimizer={"name": "sgd", "lr": 1e38}, loss="softmax_cross_entropy")
+        train(tmp_path, 0, 100, optimizer={"name": "sgd", "lr": lr}, loss="softmax_cross_entropy")
     for path in (tmp_path / "checkpoints").glob("*"):
         assert np.isfinite(load_state(path)["params"]).all()
 
@@ -150,8 +152,70 @@ def test_a_step_of_a_state_that_is_none_is_a_sentence(tmp_path: Path, name: str,
     model, files = train(tmp_path, 0, 1)
     state = load_state(files[-1])
     restore_step(state, model, cp.SGD())
+    before = model.params, model.rng.bit_generator.state = (
+        np.ones(8, "f4"),
+        np.random.default_rng(5).bit_generator.state,
+    )
     with pytest.raises(cp.ClearpropError, match=r"checkpoint: expected a state|SGD: expected a state with"):
         restore_step(state | {name: put}, model, cp.SGD())
+    np.testing.assert_array_equal(model.params, before[0])
+    assert model.rng.bit_generator.state == before[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "sentence"),
+    [
+        (
+            "params",
+            np.full(12, np.nan),
+            r"checkpoint: 0\.w holds values that are not finite numbers in float32",
+        ),
+        (
+            "params",
+            np.full(12, 1e300),
+            r"checkpoint: 0\.w holds values that are not finite numbers in float32",
+        ),
+        (
+            "params",
+            np.ones(12, bool),
+            r"checkpoint: 0\.w holds values that are not finite numbers in float32",
+        ),
+        ("buffers", np.full(4, -1.0), r"checkpoint: 1\.running_var holds variances below 0"),
+    ],
+)
+def test_a_step_of_a_state_with_other_numbers_is_a_sentence(
+    tmp_path: Path, name: str, array: np.ndarray, sentence: str
+) -> None:
+    rng = np.random.default_rng(0)
+    model = cp.Sequential([cp.Dense(2), cp.BatchNorm()], (3,))
+    checkpoints = Checkpoints(tmp_path)
+    cp.fit(model, rng.normal(size=(4, 3)), np.arange(4) % 2, epochs=1, batch_size=2, callbacks=[checkpoints])
+    state = load_state(next(tmp_path.iterdir()))
+    before = model.params.copy()
+    assert state["params"].shape == (12,)
+    with pytest.raises(DataError, match=sentence):
+        restore_step(state | {name: array}, model, cp.SGD())
+    np.testing.assert_array_equal(model.params, before)
+
+
+def test_names_with_a_slash_do_not_meet(tmp_path: Path) -> None:
+    given = {"a/b": np.array(1), "a": {"b": np.array(2)}, "a/b'": np.array(3)}
+    save_state(tmp_path / "x", given)
+    assert same(load_state(tmp_path / "x"), given)
+
+
+def test_a_checkpoint_larger_than_memory_is_a_sentence(tmp_path: Path, put_zeros: Any) -> None:
+    size = 1 << 43
+    header = {
+        "__metadata__": {"state": "{}"},
+        "a": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]},
+    }
+    text = json.dumps(header).encode()
+    with (tmp_path / "x").open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        put_zeros(file, size)
+    with pytest.raises(DataError, match=r"x: not a whole checkpoint \(Unable to allocate"):
+        load_state(tmp_path / "x")
 
 
 @pytest.mark.parametrize(

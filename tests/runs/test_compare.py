@@ -135,6 +135,10 @@ def test_threads_are_compared_only_where_nothing_else_is(iris: Make) -> None:
     assert [column.name for column in alone.settings] == ["workers"]
     both = compare([record("a", iris()), record("b", iris(threads, "seed=1", "description=x"))])
     assert [column.name for column in both.settings] == ["seed"]
+    spread = compare(
+        [record("a", iris(threads), ranks=1), record("b", iris(), ranks=4), record("old", iris())]
+    )
+    assert [(column.name, column.cells) for column in spread.settings] == [("ranks", ("1", "4", "1"))]
 
 
 def test_runs_are_found_once_and_told_apart(iris: Make, folder: New, tmp_path: Path) -> None:

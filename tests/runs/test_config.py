@@ -53,6 +53,8 @@ def at(config: RunConfig, key: str) -> Any:
         ('optimizer.lr={name = "cosine", lr = 0.1, epochs = 2}', "optimizer.lr.name", "cosine"),
         ("loss=hinge", "loss", "hinge"),
         ("seed=12", "seed", 12),
+        ('optimizer."lr"=0.5', "optimizer.lr", 0.5),
+        ("'optimizer' . lr=0.5", "optimizer.lr", 0.5),
     ],
 )
 def test_set(change: str, key: str, value: object) -> None:
@@ -96,6 +98,9 @@ def test_the_last_change_wins() -> None:
         ("data.name.x.y=3", r"data.name.x is no table that could hold 'y'"),
         ("optimizer.lr", r"--set: expected KEY=VALUE such as optimizer.lr=0.01, got 'optimizer.lr'"),
         ("=3", r"--set: expected KEY=VALUE"),
+        ('"=3', r"unknown key '\"'"),
+        ('"optimizer.lr"=3', r"unknown key 'optimizer.lr'"),
+        ("optimizer..lr=3", r"unknown setting ''"),
         ("optimizer.name=adm", r"optimizer: unknown name 'adm'. Did you mean 'adam'\?"),
         ("optimizer.momentun=0.9", r"unknown setting 'momentun'. Did you mean 'momentum'\?"),
         ("optimizer.lr=-1", r"lr to be a finite number > 0"),

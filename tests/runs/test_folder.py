@@ -77,10 +77,12 @@ def test_a_run_that_is_not_there(tmp_path: Path) -> None:
     ):
         find_run(tmp_path, "iris")
     a_run(tmp_path / "iris")
-    a_run(tmp_path / "sweep" / "lr=0.1")
-    with pytest.raises(
-        ConfigError, match=r"no run 'irs' in .*Did you mean 'iris'\? There are: iris, sweep/lr=0.1"
-    ):
+    a_run(tmp_path / "alone" / "lr=0.1")
+    for rate in (0.1, 0.2):
+        a_run(tmp_path / "rates" / f"lr={rate}")
+    RunFolder(tmp_path / "rates").sweep.touch()
+    words = r"no run 'irs' in .*Did you mean 'iris'\? There are: alone/lr=0.1, iris, rates\.$"
+    with pytest.raises(ConfigError, match=words):
         find_run(tmp_path, "irs")
 
 

@@ -5,11 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from interruption import StopAt
 
-from clearprop.callbacks import Callback
 from clearprop.errors import DataError
-from clearprop.history import INTERRUPTED
-from clearprop.loop import Training
 from clearprop.runs import doctor
 from clearprop.runs.checkpoint import latest, load_state
 from clearprop.runs.config import RunConfig
@@ -19,18 +17,6 @@ from clearprop.runs.record import Network, read_run
 from clearprop.runs.report.chapter import chapter
 from clearprop.runs.report.figure import Figures
 from clearprop.runs.run import resume, start
-
-
-class StopAt(Callback):
-    """Ends a run as Ctrl-C does."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_step_end(self, training: Training) -> None:
-        if training.step == self.step:
-            training.stop(INTERRUPTED)
-
 
 Config = Callable[..., RunConfig]
 Folder = Callable[[str], RunFolder]

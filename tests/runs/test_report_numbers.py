@@ -10,7 +10,7 @@ import pytest
 from report_pages import Page
 
 from clearprop.errors import DivergedError
-from clearprop.layers import Dense
+from clearprop.layers import Dense, Residual
 from clearprop.lens.plots import Predicted
 from clearprop.model import Sequential
 from clearprop.runs import plots, prepare
@@ -89,6 +89,13 @@ def test_a_layers_parameters_are_its_own_among_more_than_ten() -> None:
     before = [6, *units]
     expected = [f"{before[i] * n + n}" for i, n in enumerate(units)]
     assert [row[2] for row in page.table("layer")[1:-1]] == expected
+
+
+def test_layers_inside_a_layer_have_rows_of_their_own() -> None:
+    model = Sequential([Residual([Dense(6), Dense(6)]), Dense(2)], input_shape=(6,))
+    rows = Page(chapter.layers_table(Network(model, ""))).table("layer")[1:]
+    assert [row[2] for row in rows] == ["84", "42", "42", "14", "98"]
+    assert [row[3] for row in rows] == ["72", "36", "36", "12", "84"]
 
 
 def test_the_page_says_where_the_run_lies_and_forgets_its_data(tmp_path: Path) -> None:

@@ -14,11 +14,14 @@ import clearprop as cp
 from clearprop.cli.presets import read_preset_or_file
 from clearprop.data import Pair
 from clearprop.errors import ClearpropError, ConfigError, DataError, DivergedError, ShapeError
+from clearprop.losses import make_loss
+from clearprop.ranks import Ranks
 from clearprop.runs.checkpoint import latest, load_state
 from clearprop.runs.config import RunConfig, make_config
 from clearprop.runs.folder import RunFolder, new_folder
+from clearprop.runs.predictions import predictions_csv
 from clearprop.runs.prepare import prepare
-from clearprop.runs.run import measure, predictions_csv, start
+from clearprop.runs.run import _fit, measure, start
 
 Make = Callable[..., RunConfig]
 New = Callable[[str], RunFolder]
@@ -62,6 +65,34 @@ def test_the_same_seed_twice(iris: Make, folder: New, numbers: Any, workers: int
 def test_workers_are_pinned(iris: Make, folder: New) -> None:
     run = start(folder("a"), iris()).folder
     assert run.read_config().training.workers is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "blas", "threads", "each"),
+    [
+        (4, None, 2, (2, None)),
+        (1, 8, 3, (1, 3)),
+        (2, 2, 8, (2, 2)),
+        (4, 4, 3, (3, 1)),
+        (None, None, 1, (None, None)),
+    ],
+)
+def test_a_rank_takes_no_more_threads_than_it_may(
+    iris: Make, monkeypatch: pytest.MonkeyPatch, given: int | None, blas: int | None, threads: int, each: Any
+) -> None:
+    """What was meant for one process would be too many for each of several on one machine."""
+    told: dict[str, Any] = {}
+    monkeypatch.setattr("clearprop.runs.run.fit", lambda *_, **settings: told.update(settings))
+    config = iris()
+    training = config.training.model_copy(update={"workers": given, "blas_threads": blas})
+    config = config.model_copy(update={"training": training})
+    ranks = Ranks()
+    for size, expected in ((1, (given, blas)), (2, each)):
+        ranks.size, ranks.threads = size, threads
+        prepared = prepare(config.data, 0)
+        model, loss = cp.Sequential([cp.Dense(3)], (4,)), make_loss("softmax_cross_entropy")
+        _fit(config, prepared, model, loss, None, [], ranks)
+        assert (told["workers"], told["blas_threads"]) == expected
 
 
 def test_best_weights_are_the_best_epochs(iris: Make, folder: New) -> None:

@@ -73,6 +73,11 @@ def test_comparison(iris: Make, tmp_path: Path) -> None:
     said: list[str] = []
     results = run_sweep(new_folder(tmp_path, "s"), iris(FOUR), said.append)
     table = rows(tmp_path / "s" / "comparison.csv")
+    assert [list(row)[:2] for row in table] == [["trial", "run"]] * 4
+    assert [(row["trial"], row["run"]) for row in table] == [
+        (str(number), result.folder.name) for number, result in enumerate(results)
+    ]
+    assert [row["epochs"] for row in table] == ["4"] * 4
     assert [(row["optimizer.lr"], row["model.layers.0.units"]) for row in table] == [
         ("0.01", "4"), ("0.01", "8"), ("0.1", "4"), ("0.1", "8"),
     ]  # fmt: skip
@@ -163,7 +168,7 @@ def test_a_sweep_that_was_stopped_goes_on(
     assert [row["status"] for row in table] == ["finished"] + ["interrupted"] * (error is None)
     first = (sweep.path / "lr=0.01,units=4" / "summary.json").stat().st_mtime_ns
     said: list[str] = []
-    resumed = resume_sweep(find_run(tmp_path, "s", sweeps=True), said.append)
+    resumed = resume_sweep(find_run(tmp_path, "s"), said.append)
     assert [line.split("  ")[0] for line in said] == ["2/4", "3/4", "4/4"]
     assert (sweep.path / "lr=0.01,units=4" / "summary.json").stat().st_mtime_ns == first  # not trained again
     assert [numbers(a.folder) for a in resumed] == [numbers(b.folder) for b in whole]

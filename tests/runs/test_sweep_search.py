@@ -14,8 +14,12 @@ from scipy.stats import kstest
 import clearprop.runs.study as room
 from clearprop.errors import ConfigError, FileError
 from clearprop.runs.config import RunConfig
+from clearprop.runs.database import address_of, anchored, open_storage, without_password
+from clearprop.runs.folder import RunFolder
+from clearprop.runs.outcomes import run_name
 from clearprop.runs.space import TPE, Choice, Choices, Random, Range, Search, make_search
-from clearprop.runs.study import Study, address_of, open_storage
+from clearprop.runs.study import Study
+from clearprop.runs.sweep import search_of
 
 Make = Callable[..., RunConfig]
 RATE = {"optimizer.lr": {"low": 1e-4, "high": 1.0, "log": True}}
@@ -64,7 +68,9 @@ def far(choice: dict[str, Any]) -> float:
         ('{"training.epochs" = {low = 1, high = 9, step = 0.5}}', r"expected a whole step between whole numbers"),
         ('{"training.epochs" = {low = 1, high = 9, step = -1}}', r"expected step to be greater than 0, no more than"),
         ('{"training.epochs" = {low = 1, high = 9, step = 2, log = true}}', r"than the range, and without log, got"),
-        ('{"optimizer.lr" = {low = 0.1, high = 1.0}}', r"sweep.optimizer.lr: expected a list of values for the .* 'gr"),
+        ('{"optimizer.lr" = {low = 0.1, high = 1.0}}', r"values that can be .* a range without a step. Give it"),
+        ('{"optimizer.lr" = {low = 1, high = 9, log = true}}', r"a range by logarithm. Write the values out, or take"),
+        ('{seed = {low = 0, high = 1000000000}}', r"at most 10,000 combinations for .* 'grid', got 1,000,000,001."),
         ('{"optimizer.lr" = [1], sampeler = "tpe"}', r"sweep.sampeler: .*, got 'tpe'. Did you mean 'sampler'\?"),
         ('{"optimizer.lr" = [1], sampler = "tp"}', r"sweep.sampler: unknown name 'tp'. Did you mean 'tpe'\? Known"),
         ('{"optimizer.lr" = [1], sampler = {name = "tpe", start = 1}}', r"sweep.sampler 'tpe': unknown setting"),
@@ -88,23 +94,38 @@ def test_what_is_refused(iris: Make, sweep: str, words: str) -> None:
 def test_a_grid_is_the_product(tmp_path: Path) -> None:
     space: dict[str, Any] = {
         "optimizer.lr": [0.1, 0.01],
-        "model.layers.0.units": {"low": 4, "high": 12, "step": 4},
         "optimizer": [{"name": "sgd"}, {"name": "adam", "lr": 1}],
-        "training.l2": {"low": 0.0, "high": 0.3, "step": 0.1},
         "training.shuffle": [True, False],
         "seed": [0, 1],
+        "model.layers.0.units": {"low": 4, "high": 12, "step": 4},
+        "training.l2": {"low": 0.0, "high": 0.3, "step": 0.1},
     }
-    values = [[0.1, 0.01], [4, 8, 12], space["optimizer"], [0.0, 0.1, 0.2, 0.3], [True, False], [0, 1]]
+    values = [[0.1, 0.01], space["optimizer"], [True, False], [0, 1], [4, 8, 12], [0.0, 0.1, 0.2, 0.3]]
     expected = [dict(zip(space, chosen, strict=True)) for chosen in itertools.product(*values)]
     search = searched(space, "grid", None)
     assert search.combinations == expected
     assert search.trials == len(expected)
     few = searched(
-        {key: space[key] for key in ("training.l2", "optimizer", "training.shuffle")}, "grid", None
+        {key: space[key] for key in ("optimizer", "training.shuffle", "training.l2")}, "grid", None
     )
     found = drawn(tmp_path, few, lambda choice: 0.0)
     assert found == few.combinations
     assert [type(choice["training.shuffle"]) for choice in found] == [bool] * 16
+
+
+def test_the_order_in_the_file_is_that_of_the_sweep_that_is_read_back(iris: Make, tmp_path: Path) -> None:
+    keys = (
+        '"optimizer.lr" = { low = 0.1, high = 0.3, step = 0.1 }',
+        '"training.batch_size" = [25, 30]',
+        '"model.layers.0.units" = { low = 4, high = 6 }',
+    )
+    for order in itertools.permutations(keys):
+        config, folder = iris(f"sweep={{{', '.join(order)}}}"), RunFolder(tmp_path)
+        folder.write_config(config, folder.sweep)
+        search, again = config.make_search(), search_of(folder)
+        assert list(again.space) == list(search.space)
+        assert again.combinations == search.combinations
+        assert len(again.combinations) == 18
 
 
 @pytest.mark.parametrize("sampler", ["random", {"name": "tpe", "startup": 4}])
@@ -177,6 +198,7 @@ def test_values_of_every_kind_come_back() -> None:
 
 def test_the_metric_says_which_way_is_better() -> None:
     assert not Search({}, Random(), None, 1, metric="validation_loss").maximize  # type: ignore[arg-type]
+    assert not Search({}, Random(), None, 1, metric="test_mean_squared_error").maximize  # type: ignore[arg-type]
     assert Search({}, TPE(), None, 1, metric="validation_accuracy").maximize  # type: ignore[arg-type]
     assert not Search({}, TPE(), None, 1, metric="validation_accuracy", direction="minimize").maximize  # type: ignore[arg-type]
 
@@ -236,7 +258,9 @@ def test_a_dead_process_is_known_by_its_mark(tmp_path: Path) -> None:
         assert claim is not None
         assert other.claim() is None
         assert not other.unsure()
+        assert other.drawn() == []
         alive.presence._mark.close()  # type: ignore[union-attr]  # as when it is killed
+        assert other.drawn() == [(claim.number, claim.choice)]
         assert other.claim() == claim
         alive.settle(claim, ended(9.0))  # too late: the trial is another's
         assert other.entries() == []
@@ -295,12 +319,60 @@ def test_a_study_of_other_settings(tmp_path: Path) -> None:
             FileError,
             r"could not be opened \(unable to open database file\)",
         ),
-        ("oracle://u:secret@h/d", ConfigError, r"sweep.storage oracle://u:\*\*\*@h/d: its driver is missing"),
+        (
+            "oracle://u:secret@h/d",
+            ConfigError,
+            r"sweep.storage oracle://u@h/d: its driver is missing .*pip install 'oracledb'",
+        ),
     ],
 )
 def test_a_storage_that_cannot_be_used(address: str, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         open_storage(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [
+        ("postgresql://me:secret@h:5/d?connect_timeout=3", "postgresql://me@h:5/d?connect_timeout=3"),
+        ("postgresql://h/d?user=me&password=secret", "postgresql://h/d?user=me"),
+        ("mysql+pymysql://me:secret@h/d?ssl_key_passwd=secret", "mysql+pymysql://me@h/d"),
+        ("postgresql://me@h/d?passfile=%2Fx", "postgresql://me@h/d?passfile=%2Fx"),
+    ],
+)
+def test_no_password_is_shown(address: str, kept: str) -> None:
+    assert without_password(address) == kept
+    assert anchored(address) == address
+
+
+@pytest.mark.parametrize(
+    "address", ["postgres//me:secret@h/d", "postgresql://me:secret@h:x/d", "a?password=secret"]
+)
+def test_no_password_is_shown_of_what_is_no_address(address: str) -> None:
+    with pytest.raises(
+        ConfigError, match=r"sweep.storage: got one that is not shown: it may hold a password. Exp"
+    ) as e:
+        open_storage(address)
+    assert "secret" not in str(e.value)
+
+
+def test_steps_that_do_not_meet_the_end(tmp_path: Path) -> None:
+    space = {
+        "optimizer.lr": {"low": 0.1, "high": 1.0, "step": 0.4},
+        "training.batch_size": {"low": 1, "high": 9, "step": 5},
+    }
+    found = drawn(tmp_path, searched(space, trials=30), lambda choice: 0.0)
+    assert {choice["optimizer.lr"] for choice in found} == {0.1, 0.5, 0.9}
+    assert {choice["training.batch_size"] for choice in found} == {1, 6}
+    assert [Range(0.1, 1.0, step=0.4).ends(), Range(1, 9, step=5).ends()] == [[0.1, 0.9], [1, 6]]
+
+
+def test_long_names_are_numbers() -> None:
+    search = searched({"description": ["ä" * 60, "b" * 60]}, "grid", None)
+    assert [run_name(search, k, choice)[:5] for k, choice in enumerate(search.combinations)] == [
+        "000",
+        "descr",
+    ]
 
 
 def test_a_folder_with_signs_in_its_name(tmp_path: Path) -> None:

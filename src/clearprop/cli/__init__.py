@@ -1,5 +1,7 @@
 """The command `clearprop`."""
 
+import inspect
+import re
 import sys
 import warnings
 from typing import Annotated
@@ -58,15 +60,21 @@ app.command()(explain)
 app.command()(export)
 app.add_typer(data.app, name="data")
 app.add_typer(course.app, name="course")
+for group in (app, data.app, course.app):
+    for command in group.registered_commands:
+        # Typer keeps the source's line ends in all paragraphs but the first
+        command.help = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(command.callback) or "")
 
 
 def main() -> None:
-    """Run the command line; what clearprop refuses is a sentence on standard error and the exit code 2."""
+    """Run the command line; what clearprop refuses is a sentence on standard error and the exit code 2.
+
+    A terminal gets it in lines of its width; a file or a pipe in one, to be searched and copied.
+    """
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"  # without a line of our source
     try:
         app(prog_name="clearprop")
     except ClearpropError as error:
-        Console(stderr=True, soft_wrap=True).print(
-            f"[bold red]error:[/] {escape(str(error))}", highlight=False
-        )
+        console, said = Console(stderr=True), f"[bold red]error:[/] {escape(str(error))}"
+        console.print(said, highlight=False, soft_wrap=not console.is_terminal)
         sys.exit(2)

@@ -12,7 +12,7 @@ from clearprop.cli.presets import preset_names
 from clearprop.errors import ClearpropError, ConfigError
 from clearprop.model import Sequential
 from clearprop.names import unknown
-from clearprop.runs.folder import RunFolder, all_runs, find_run
+from clearprop.runs.folder import RunFolder, find_run, names_of_runs
 from clearprop.runs.outcomes import best_run
 
 Folder = Annotated[
@@ -34,18 +34,30 @@ def run_or_none(what: str, folder: Path, who: str, more: Sequence[str] = ()) -> 
         With the nearest name, if it is neither; with one of its trials, if it is a sweep.
     """
     try:
-        return find_run(folder, what)
+        found = find_run(folder, what)
     except ConfigError:
-        sweeps = [RunFolder(path) for path in (folder / what, Path(what)) if RunFolder(path).sweep.is_file()]
-        if sweeps:
-            raise ConfigError(f"{who}: {_is_a_sweep(sweeps[0])}") from None
         others = {*preset_names(), *more}
         if what in others or what.endswith(".toml"):
             return None
-        places = {run.path for run in all_runs(folder)}  # a sweep stands for its trials
-        tops = {path.parent if RunFolder(path.parent).sweep.is_file() else path for path in places}
-        runs = {str(path.relative_to(folder)) for path in tops}
-        raise unknown(who, "run or preset", what, runs | others) from None
+        raise unknown(who, "run or preset", what, {*names_of_runs(folder)} | others) from None
+    return _no_sweep(found, who)
+
+
+def one_run(what: str, folder: Path, who: str) -> RunFolder:
+    """The run of that name or folder.
+
+    Raises
+    ------
+    ConfigError
+        With the nearest name, if there is none; with one of its trials, if it is a sweep.
+    """
+    return _no_sweep(find_run(folder, what), who)
+
+
+def _no_sweep(found: RunFolder, who: str) -> RunFolder:
+    if found.sweep.is_file():
+        raise ConfigError(f"{who}: {_is_a_sweep(found)}")
+    return found
 
 
 def _is_a_sweep(sweep: RunFolder) -> str:

@@ -14,6 +14,7 @@ from clearprop.cli.worked import FOLDER as WORKED
 from clearprop.cli.worked import worked_names, worked_step
 from clearprop.errors import ConfigError, DataError
 from clearprop.files import replace_file
+from clearprop.layers.base import leaves_of
 from clearprop.lens.trace import Trace, trace
 from clearprop.model import Sequential
 from clearprop.optimizer import Optimizer
@@ -159,8 +160,5 @@ def _step(start: _Start, example: int, unit: int, l2: float | None = None) -> Tr
 
 def _rows(model: Sequential, example: int, n: int) -> Array:
     """The example; with some others where a layer's output depends on the whole mini-batch."""
-    leaves = [
-        leaf for layer, at in zip(model.layers, model.shapes, strict=False) for leaf in layer.leaves(at)
-    ]
-    together = any(leaf.over_batch for leaf, _ in leaves)
+    together = any(leaf.over_batch for leaf, _ in leaves_of(model.layers, model.shapes))
     return (example + np.arange(min(TOGETHER if together else 1, n))) % n

@@ -2,6 +2,7 @@
 
 from itertools import groupby
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -14,12 +15,13 @@ from clearprop.cli.common import Folder
 from clearprop.errors import ConfigError
 from clearprop.runs.compare import Column, compare
 from clearprop.runs.folder import EXPERIMENTS, find_run
-from clearprop.runs.record import read_runs
+from clearprop.runs.record import find_runs, read_runs
 
 Runs = Annotated[
     list[str],
     typer.Argument(metavar="RUN...", help="Runs by their names or folders; a sweep is all of its runs."),
 ]
+MOST_OF_SWEEP = 20  # runs in a comparison
 WIDEST = 36  # columns of a setting's text
 
 
@@ -39,7 +41,7 @@ def report(
     """
     from clearprop.runs.report.page import check_place, write_report
 
-    alone = find_run(folder, runs[0], sweeps=True) if len(runs) == 1 else None
+    alone = find_run(folder, runs[0]) if len(runs) == 1 else None
     if out is None:
         out = (Path() if alone is None else alone.path) / "report.html"
     if out.suffix.lower() not in (".html", ".htm"):
@@ -51,14 +53,25 @@ def report(
     Console(highlight=False, soft_wrap=True).print(f"{out}: {said}, {_size(size)}", markup=False)
 
 
-def compare_runs(runs: Runs, folder: Folder = EXPERIMENTS) -> None:
+def compare_runs(
+    runs: Runs,
+    every: Annotated[
+        bool, typer.Option("--all", help=f"All runs of a sweep, not only the best {MOST_OF_SWEEP}.")
+    ] = False,
+    folder: Folder = EXPERIMENTS,
+) -> None:
     """The settings in which runs differ, and their results, as a table with the best marked."""
-    comparison = compare(read_runs(folder, runs))
+    records = read_runs(folder, runs, None if every else MOST_OF_SWEEP)
+    comparison = compare(records)
     console = Console(highlight=False)
     for columns in fitting(comparison.runs, [*comparison.settings, *comparison.results], console):
         console.print(_table(columns))
     if any(column.best for column in comparison.results):
         typer.echo("* is the best of its column.")
+    if left_out := len(find_runs(folder, runs)) - len(records):
+        typer.echo(
+            f"and {left_out} more; with all of them: clearprop compare {' '.join(map(quote, runs))} --all"
+        )
 
 
 def fitting(first: Column, others: list[Column], console: Console) -> list[list[Column]]:

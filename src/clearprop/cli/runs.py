@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from clearprop.arrays import Array
-from clearprop.cli.common import Folder, finished_network
+from clearprop.cli.common import Folder, finished_network, one_run
 from clearprop.cli.presets import preset_names, read_preset_or_file
 from clearprop.cli.train import results_table
 from clearprop.data import load_file, read_features
@@ -22,9 +22,11 @@ from clearprop.files import replace_file
 from clearprop.model import Sequential
 from clearprop.runs.config import make_config
 from clearprop.runs.figures import figure
-from clearprop.runs.folder import EXPERIMENTS, RunFolder, all_runs, find_run
+from clearprop.runs.folder import EXPERIMENTS, RunFolder, all_runs
+from clearprop.runs.outcomes import PARTS, best_run, state_of
+from clearprop.runs.predictions import holds_predictions, predictions_csv
 from clearprop.runs.prepare import Preprocessing, prepare
-from clearprop.runs.run import holds_predictions, measure, predictions_csv
+from clearprop.runs.run import measure
 
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's name, as `clearprop runs` prints it, or its folder.")
@@ -41,17 +43,34 @@ def presets() -> None:
 
 
 def runs(folder: Folder = EXPERIMENTS) -> None:
-    """The runs so far, with their results."""
+    """The runs so far, with their results; of a sweep its best trial's."""
     table = Table("run", "state", "epochs", "train", "validation", "test", "when", box=SIMPLE)
     table.columns[0].overflow = "fold"  # a name that is cut would be of no use
-    found = all_runs(folder)
-    for run in found:
-        table.add_row(str(run.path.relative_to(folder)), *_row(run))
-    if found:
+    trials: dict[str, int] = {}
+    for run in all_runs(folder):
+        sweep = RunFolder(run.path.parent)
+        if sweep.path != folder and sweep.sweep.is_file():
+            trials[sweep.handle] = trials.get(sweep.handle, 0) + 1
+            if trials[sweep.handle] == 1:
+                table.add_row(str(sweep.path.relative_to(folder)), *_best_row(sweep))
+        else:
+            table.add_row(str(run.path.relative_to(folder)), *_row(run))
+    if table.row_count:
         Console().print(table)
         typer.echo("train, validation, test: accuracy; the mean squared error for numbers.")
+        for handle, count in trials.items():
+            said = "its trial" if count == 1 else f"all {count} trials"
+            typer.echo(f"{said} of the sweep: clearprop compare {handle}")
     else:
         typer.echo(f"No runs in {folder} yet. Start one with: clearprop train iris")
+
+
+def _best_row(sweep: RunFolder) -> list[str]:
+    try:
+        best = best_run(sweep)
+    except ClearpropError:
+        best = None
+    return ["sweep"] if best is None else ["sweep, best", *_row(best)[1:]]
 
 
 def _row(run: RunFolder) -> list[str]:
@@ -59,18 +78,19 @@ def _row(run: RunFolder) -> list[str]:
         summary = run.read_summary()
     except ClearpropError:
         return ["no summary", "", "", "", "", ""]
-    status = str(summary.get("status", "?"))
-    parts = [summary.get(part) for part in ("train", "validation", "test")]
+    parts = [summary.get(part) for part in PARTS]
     cells = ["" if part is None else figure(list(part.values())[1]) for part in parts]  # after the loss
     when = str(summary.get("time", ""))[:10]
-    return ["not finished" if status == "running" else status, str(summary.get("epochs", "")), *cells, when]
+    return [state_of(summary), str(summary.get("epochs", "")), *cells, when]
 
 
 def eval_run(
     run_name: RunName,
     file: Annotated[
         Path | None,
-        typer.Option("--data", help="A file of examples with labels; without it the run's own parts."),
+        typer.Option(
+            "--data", metavar="FILE", help="A file of examples with labels; without it the run's own parts."
+        ),
     ] = None,
     label: Annotated[
         str | None,
@@ -78,8 +98,8 @@ def eval_run(
     ] = None,
     folder: Folder = EXPERIMENTS,
 ) -> None:
-    """Loss and accuracy of a finished run, on its own data or on a file's."""
-    run = find_run(folder, run_name)
+    """Loss and accuracy of a finished run, on its own data or, with [bold]--data FILE[/], on a file's."""
+    run = one_run(run_name, folder, "eval")
     config, model = run.read_config(), finished_network(run)
     loss = config.make_loss()
     if file is None:
@@ -109,7 +129,7 @@ def predict(
     folder: Folder = EXPERIMENTS,
 ) -> None:
     """Label the examples of a file by a finished run: Id counts from 0 in the file's order."""
-    run = find_run(folder, run_name)
+    run = one_run(run_name, folder, "predict")
     model = finished_network(run)
     _check_out(out, file)
     known, (x, names) = run.read_preprocessing(), read_features(file)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE
@@ -13,7 +13,7 @@ from rich.table import Table
 from clearprop.callbacks import Callback
 from clearprop.cli.common import Folder, say, take_notice_as_ctrl_c
 from clearprop.cli.presets import read_preset_or_file
-from clearprop.cli.sweep import begin_sweep, go_on_with_sweep
+from clearprop.cli.sweep import begin_sweep, go_on_with_sweep, refuse_ranks
 from clearprop.errors import ConfigError, DivergedError
 from clearprop.history import INTERRUPTED
 from clearprop.interop.mpi import ranks_here
@@ -23,8 +23,6 @@ from clearprop.runs.figures import figure
 from clearprop.runs.folder import EXPERIMENTS, RunFolder, find_run, new_folder
 from clearprop.runs.progress import Progress
 from clearprop.runs.run import Result, resume, start
-
-T = TypeVar("T")
 
 
 def train(
@@ -78,16 +76,24 @@ def train(
     all_changes += [] if workers is None else [f"training.workers={workers}"]
     all_changes += ["tracking.tensorboard=true"] if tensorboard else []
     all_changes += ["tracking.mlflow=true"] if mlflow else []
-    ranks = ranks_here()
+    ranks = ranks_here()  # what rank 0 finds on its disk it tells the others, which may have another one
     console = Console(quiet=ranks.rank > 0)
-    if resume_run is None:
-        _start(folder, what, name, all_changes, overwrite, console, ranks)
-    elif what is not None or name is not None or overwrite:
-        raise ConfigError(
-            "train: --resume takes a run's name alone; leave the preset, --name and --overwrite out."
-        )
-    else:
-        _resume(folder, resume_run, all_changes, console, ranks)
+    try:
+        with ranks.together():
+            if resume_run is None:
+                trained = _start(folder, what, name, all_changes, overwrite, console, ranks)
+            elif what is not None or name is not None or overwrite:
+                raise ConfigError(
+                    "train: --resume takes a run's name alone; leave the preset, --name and --overwrite out."
+                )
+            else:
+                trained = _resume(folder, resume_run, all_changes, console, ranks)
+    except DivergedError:
+        if ranks.rank == 0:
+            raise
+        raise typer.Exit(2) from None  # all ranks have found it, and one says it
+    if trained is not None:
+        _finish(*trained, console)
 
 
 def _start(
@@ -98,63 +104,52 @@ def _start(
     overwrite: bool,
     console: Console,
     ranks: Ranks,
-) -> None:
+) -> tuple[Result, RunConfig] | None:
+    """A new run and what it came to; a sweep tells everything by itself."""
+
     def begin() -> tuple[RunFolder | None, RunConfig, str]:
         if what is None:
             raise ConfigError("train: expected a preset or a TOML file, such as: clearprop train iris")
         tables, default_name = read_preset_or_file(what)
         config, wanted = make_config(tables, what, changes), name or default_name
         if config.sweep is not None:
-            _refuse_sweep(ranks)
+            refuse_ranks("train", ranks)
             return None, config, wanted
         run = new_folder(folder, wanted, overwrite)
         if run.name != wanted:
             say(console, f"{folder / wanted} exists; this run is {run.name}.")
         return run, config, wanted
 
-    run, config, wanted = _by_rank_0(ranks, begin)
+    run, config, wanted = ranks.given(begin() if ranks.rank == 0 else None)
     take_notice_as_ctrl_c()  # not before: with it MPI ends the ranks that wait for one that was refused
     if run is None:
         begin_sweep(folder, config, wanted, overwrite, console)
-        return
+        return None
     result = _with_bar(console, run, ranks, lambda callbacks: start(run, config, callbacks, overwrite, ranks))
-    _finish(result, config, console)
+    return result, config
 
 
-def _resume(folder: Path, name: str, changes: list[str], console: Console, ranks: Ranks) -> None:
+def _resume(
+    folder: Path, name: str, changes: list[str], console: Console, ranks: Ranks
+) -> tuple[Result, RunConfig] | None:
     def find() -> tuple[RunFolder, RunConfig | None]:
-        run = find_run(folder, name, sweeps=True)
+        run = find_run(folder, name)
         if run.config.is_file():
             return run, run.read_config(tuple(changes))
-        _refuse_sweep(ranks)
+        refuse_ranks("train", ranks)
         if changes:
             raise ConfigError(
                 f"{run.path}: a sweep goes on as it began; leave --set, --seed and --workers out, or start a new one."
             )
         return run, None
 
-    run, config = _by_rank_0(ranks, find)
+    run, config = ranks.given(find() if ranks.rank == 0 else None)
     take_notice_as_ctrl_c()
     if config is None:
         go_on_with_sweep(run, console)
-        return
+        return None
     result = _with_bar(console, run, ranks, lambda callbacks: resume(run, config, callbacks, ranks))
-    _finish(result, config, console)
-
-
-def _by_rank_0(ranks: Ranks, work: Callable[[], T]) -> T:
-    """What rank 0 finds on its disk, on every rank: the others may have another one."""
-    with ranks.together():
-        found: T = ranks.given(work() if ranks.rank == 0 else None)
-    return found
-
-
-def _refuse_sweep(ranks: Ranks) -> None:
-    if ranks.size > 1:
-        raise ConfigError(
-            "train: expected one run under mpiexec, got a sweep, whose trials are runs of their own. Start it without "
-            "mpiexec; --jobs trains several trials at a time, and several processes may share one sweep."
-        )
+    return result, config
 
 
 def _with_bar(
@@ -168,11 +163,9 @@ def _with_bar(
         say(console, "Interrupted; the run is not finished.")
         if run.config.is_file():
             say(console, f"Continue with: clearprop train --resume {run.handle}")
-        raise typer.Exit(130) from None
-    except DivergedError:
-        if ranks.rank == 0:
+        if ranks.size > 1:
             raise
-        raise typer.Exit(2) from None  # all ranks have found it, and one says it
+        raise typer.Exit(130) from None
     finally:
         bar.close()
 

@@ -12,7 +12,7 @@ from clearprop.errors import DataError
 class Labels(NamedTuple):
     """Labels as numbers, and the names they stand for."""
 
-    y: Array  # (N,): int64, or floats where they are no whole numbers; (N, M): targets, floats
+    y: Array  # (N,): int64, or floats where they are no whole numbers; (N, …): rows, floats
     names: tuple[str, ...] | None  # sorted; names[k] is the class that label k stands for
 
 

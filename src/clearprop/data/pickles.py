@@ -6,11 +6,11 @@ what NumPy's own pickles name, and nothing else; the arrays are made from bytes,
 
 import io
 import pickle
-import pickletools
+import struct
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from clearprop.data.streams import open_bytes
 from clearprop.errors import DataError
 
 _KINDS = "biufcSU"  # truth values, numbers and text: never objects, and never fields
-_BARE = (bool, int, float, complex, str, bytes, type(None))
+_KEYS = (bool, int, float, str, bytes, type(None))
+_BARE = (*_KEYS, complex)
 
 
 def read_arrays(path: str | Path, encoding: Literal["ASCII", "bytes", "latin1"] = "ASCII") -> Any:
@@ -53,8 +54,7 @@ def read_arrays(path: str | Path, encoding: Literal["ASCII", "bytes", "latin1"] 
     with open_bytes(path) as stream:
         content = stream.read()
     try:
-        _check_sizes(content)
-        return _finished(_Unpickler(io.BytesIO(content), encoding=encoding).load(), {})
+        return _finished(_Unpickler(content, encoding).load(), {})
     except _RefusedError as err:
         raise DataError(
             f"{path}: the pickle holds {err}, and only NumPy arrays, in lists, tuples and dicts, are read; "
@@ -65,21 +65,6 @@ def read_arrays(path: str | Path, encoding: Literal["ASCII", "bytes", "latin1"] 
             raise DataError(f"{path}: Python 2 wrote this pickle. Read it with encoding='bytes'.") from err
         reason = str(err).rstrip(".") or type(err).__name__
         raise DataError(f"{path}: this is not a whole pickle of arrays ({reason}). Get it again.") from err
-
-
-def _check_sizes(content: bytes) -> None:
-    """Refuse bytes that are not there and places of the memo without end, which take memory at once."""
-    stream = io.BytesIO(content)
-    while (code := stream.read(1)) and code != pickle.STOP:
-        op = pickletools.code2op.get(code.decode("latin1"))  # type: ignore[attr-defined]
-        if op is None or op.arg is None:
-            continue  # what is unknown, the unpickler refuses
-        if code == pickle.STRING:  # of Python 2: bytes that are not always ASCII
-            stream.readline()
-            continue
-        arg = op.arg.reader(stream)
-        if op.name in ("PUT", "BINPUT", "LONG_BINPUT") and arg > len(content):
-            raise ValueError(f"place {arg:,} of the memo in a pickle of {len(content):,} bytes")
 
 
 class _RefusedError(Exception):
@@ -181,7 +166,20 @@ _KNOWN = {
 }
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(
+    pickle._Unpickler
+):  # the one in Python, whose memo is a dict, and whose steps can be replaced
+    stack: list[Any]
+    read: Callable[[int], bytes]
+    pop_mark: Callable[[], list[Any]]
+    load_reduce: Callable[[], None]
+    load_build: Callable[[], None]
+    dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(pickle._Unpickler.dispatch)
+
+    def __init__(self, content: bytes, encoding: str) -> None:
+        super().__init__(io.BytesIO(content), encoding=encoding)
+        self._left = 4 * len(content) + 2**20  # bytes that may be made of those in the file
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _KNOWN:
             raise _RefusedError(f"{module}.{name}"[:100])
@@ -189,6 +187,63 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: object) -> Any:
         raise _RefusedError("a reference to something outside it")
+
+    def _reduce(self) -> None:
+        self.load_reduce()
+        self._count(self.stack[-1])
+
+    def _build(self) -> None:
+        self.load_build()
+        self._count(self.stack[-1])
+
+    def _count(self, made: object) -> None:
+        """Copies of the same bytes, made again and again, would be a thousand times the file."""
+        found = made.array if isinstance(made, _Pending) else made
+        self._left -= (
+            found.nbytes if isinstance(found, np.ndarray) else len(found) if type(found) is bytes else 0
+        )
+        if self._left < 0:
+            raise ValueError("its arrays are larger than the file")
+
+    def _dict(self) -> None:
+        items = self.pop_mark()
+        self.stack.append(_filled({}, items))
+
+    def _set_item(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        _filled(self.stack[-1], [key, value])
+
+    def _set_items(self) -> None:
+        items = self.pop_mark()
+        _filled(self.stack[-1], items)
+
+    def _refuse(self) -> None:
+        raise _RefusedError("a set, or an object of a class")
+
+    def _bytearray(self) -> None:  # Python's own makes room for what is announced, and is often not there
+        (size,) = struct.unpack("<Q", self.read(8))
+        self.stack.append(bytearray(self.read(size)))
+
+    for _code, _step in (
+        (pickle.REDUCE, _reduce), (pickle.BUILD, _build), (pickle.DICT, _dict), (pickle.SETITEM, _set_item),
+        (pickle.SETITEMS, _set_items), (pickle.EMPTY_SET, _refuse), (pickle.ADDITEMS, _refuse),
+        (pickle.FROZENSET, _refuse), (pickle.INST, _refuse), (pickle.OBJ, _refuse), (pickle.NEWOBJ, _refuse),
+        (pickle.NEWOBJ_EX, _refuse), (pickle.BYTEARRAY8, _bytearray),
+    ):  # fmt: skip
+        dispatch[_code[0]] = _step
+
+
+def _filled(table: object, items: list[Any]) -> dict[Any, Any]:
+    """A dict with keys that are hashed at once: a few bytes can describe tuples within tuples that take for ever."""
+    if type(table) is not dict:
+        raise _RefusedError("something that is not an array")
+    for key, value in zip(items[::2], items[1::2], strict=True):
+        if type(key) not in _KEYS or (
+            type(key) is int and abs(key) >= 2**60
+        ):  # larger ones can collide by the thousand
+            raise _RefusedError("a dict with keys that are neither numbers nor text")
+        table[key] = value
+    return table
 
 
 def _finished(value: Any, done: dict[int, tuple[Any, Any]]) -> Any:
@@ -208,8 +263,6 @@ def _finished(value: Any, done: dict[int, tuple[Any, Any]]) -> Any:
     elif type(value) is dict:
         done[id(value)] = value, value
         for key, item in value.items():
-            if type(key) not in _BARE:
-                raise _RefusedError("a dict with keys that are neither numbers nor text")
             value[key] = _finished(item, done)
     elif type(value) is tuple:
         done[id(value)] = value, tuple(_finished(item, done) for item in value)

@@ -33,7 +33,7 @@ class Pair(NamedTuple):
     """Examples and their labels: `fit(model, *data.train)`."""
 
     x: Array  # (N, …)
-    y: Array  # (N,) labels or numbers, or (N, M) targets
+    y: Array  # (N,) labels or numbers, (N, M) targets, or (N, …) labels or targets at each place
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,7 @@ def _in_parts(path: Path, found: dict[str, tuple[Array, Array]], note: str) -> D
 
 def _pair(x: Array, y: Array, who: str) -> Pair:
     x = as_features(x, who)
-    if y.ndim not in (1, 2) or len(y) != len(x):
+    if not y.ndim or len(y) != len(x):
         raise DataError(
             f"{who}: expected y with one row for each of the {len(x)} rows of x, got shape {y.shape}."
         )

@@ -28,12 +28,15 @@ def ranks_here() -> Ranks:
         return ALONE
     try:
         from mpi4py.MPI import COMM_WORLD
+
+        ranks = Ranks(COMM_WORLD)
+    except KeyboardInterrupt:
+        os._exit(130)  # on Python's way out MPI would wait for the others; so the launcher ends them
     except (ImportError, RuntimeError) as error:  # the package is missing, or the library under it
         raise ConfigError(
             f"mpiexec: expected mpi4py with an MPI library, got none ({str(error).splitlines()[0]}). "
             "Install them: pip install 'clearprop[mpi]'"
         ) from None
-    ranks = Ranks(COMM_WORLD)
     told = next((os.environ[name] for name in COUNTS if name in os.environ), str(ranks.size))
     if told != str(ranks.size):
         raise ConfigError(

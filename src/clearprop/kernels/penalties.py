@@ -8,6 +8,16 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
+def l2_gradient(w: Array, strength: float) -> Array:
+    """dw = strength w"""
+    return strength * w
+
+
+def l1_gradient(w: Array, strength: float) -> Array:
+    """dw = strength sign(w)"""
+    return strength * np.sign(w)
+
+
 def l2_penalty(w: Array, strength: float) -> tuple[float, Array]:
     """value = ½ strength Σ w²,  dw = strength w
 
@@ -16,7 +26,7 @@ def l2_penalty(w: Array, strength: float) -> tuple[float, Array]:
     >>> l2_penalty(np.array([3.0, -4.0]), 0.1)
     (1.25, array([ 0.3, -0.4]))
     """
-    return 0.5 * strength * float(np.sum(w * w)), strength * w
+    return 0.5 * strength * float(np.sum(w * w)), l2_gradient(w, strength)
 
 
 def l1_penalty(w: Array, strength: float) -> tuple[float, Array]:
@@ -27,4 +37,4 @@ def l1_penalty(w: Array, strength: float) -> tuple[float, Array]:
     >>> l1_penalty(np.array([3.0, -4.0]), 0.5)
     (3.5, array([ 0.5, -0.5]))
     """
-    return strength * float(np.sum(np.abs(w))), strength * np.sign(w)
+    return strength * float(np.sum(np.abs(w))), l1_gradient(w, strength)

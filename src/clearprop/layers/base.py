@@ -1,7 +1,7 @@
 """Layer: what every layer is. It holds settings and parameters and leaves the mathematics to its kernel."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -125,3 +125,13 @@ class Layer(ABC):
             repr(value) if i == 0 else f"{key}={value!r}" for i, (key, value) in enumerate(given.items())
         ]
         return f"{type(self).__name__}({', '.join(words)})"
+
+
+def leaves_of(layers: Sequence[Layer], shapes: Sequence[Shape]) -> list[tuple[Layer, Shape]]:
+    """The leaves of a network's layers, each with what goes into it; shapes as `Sequential` has them."""
+    return [leaf for layer, shape in zip(layers, shapes, strict=False) for leaf in layer.leaves(shape)]
+
+
+def multiply_adds(layers: Sequence[Layer], shapes: Sequence[Shape]) -> int:
+    """Of one example's way forward through a network's layers."""
+    return sum(layer.multiply_adds(shape) for layer, shape in zip(layers, shapes, strict=False))

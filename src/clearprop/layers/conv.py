@@ -53,6 +53,7 @@ class _Conv(Layer):
         self,
         filters: int,
         kernel: int | Sequence[int],
+        *,
         stride: int | Sequence[int] = 1,
         padding: Padding = "valid",
         dilation: int | Sequence[int] = 1,
@@ -278,6 +279,7 @@ class ConvTranspose2D(_Conv):
         self,
         filters: int,
         kernel: int | Sequence[int],
+        *,
         stride: int | Sequence[int] = 1,
         padding: Padding = "valid",
         output_padding: int | Sequence[int] = 0,
@@ -287,7 +289,10 @@ class ConvTranspose2D(_Conv):
         init: str | Mapping[str, Any] | Initializer | None = None,
         bias_init: str | Mapping[str, Any] | Initializer = "zeros",
     ) -> None:
-        super().__init__(filters, kernel, stride, padding, dilation, groups, activation, init, bias_init)
+        super().__init__(
+            filters, kernel, stride=stride, padding=padding, dilation=dilation, groups=groups, activation=activation,
+            init=init, bias_init=bias_init,
+        )  # fmt: skip
         self.output_padding = sizes(type(self).__name__, "output_padding", output_padding, 2, least=0)
         if any(more >= s for more, s in zip(self.output_padding, self.stride, strict=True)):
             raise ConfigError(

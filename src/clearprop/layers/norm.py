@@ -93,7 +93,7 @@ class BatchNorm(Normalization):
     running_mean: Array
     running_var: Array
 
-    def __init__(self, momentum: float = 0.9, eps: float = 1e-5, shared: bool = True) -> None:
+    def __init__(self, *, momentum: float = 0.9, eps: float = 1e-5, shared: bool = True) -> None:
         super().__init__(eps)
         self.momentum = check_number("BatchNorm", "momentum", momentum, "in [0, 1)", lambda m: 0 <= m < 1)
         if not isinstance(shared, bool):
@@ -171,7 +171,7 @@ class LayerNorm(Normalization):
            [ 1., -1.]], dtype=float32)
     """
 
-    def __init__(self, eps: float = 1e-5, axes: int = 1) -> None:
+    def __init__(self, *, eps: float = 1e-5, axes: int = 1) -> None:
         super().__init__(eps)
         self.axes = check_count("LayerNorm", "axes", axes)
 
@@ -221,7 +221,7 @@ class GroupNorm(Normalization):
     (32, 32, 64)
     """
 
-    def __init__(self, groups: int, eps: float = 1e-5) -> None:
+    def __init__(self, groups: int, *, eps: float = 1e-5) -> None:
         super().__init__(eps)
         self.groups = check_count("GroupNorm", "groups", groups)
 

@@ -149,6 +149,7 @@ class Elman(Recurrent):
     def __init__(
         self,
         units: int,
+        *,
         activation: str = "tanh",
         return_sequences: bool = False,
         truncate: int | None = None,
@@ -220,6 +221,7 @@ class LSTM(Recurrent):
     def __init__(
         self,
         units: int,
+        *,
         return_sequences: bool = False,
         truncate: int | None = None,
         forget_bias: float = 1.0,
@@ -284,6 +286,7 @@ class GRU(Recurrent):
     def __init__(
         self,
         units: int,
+        *,
         return_sequences: bool = False,
         reset: str = "after",
         truncate: int | None = None,

@@ -79,7 +79,8 @@ def save_model_picture(model: Sequential, path: str | FilePath) -> None:
     FileError
         If it cannot be written.
     """
-    path = picture_path(path, ".svg", "save_model_picture")
+    otherwise = "for PNG or PDF draw it by plot_model into a figure of model_size(model), and save that"
+    path = picture_path(path, ".svg", "save_model_picture", otherwise)
     picture = draw_model(model).encode()
     replace_file(path, lambda file: file.write(picture))
 

@@ -9,6 +9,7 @@ from clearprop.arrays import Array, shape_text
 from clearprop.errors import ConfigError, ShapeError
 from clearprop.lens.states import as_batch, as_labels
 from clearprop.lens.style import INK, class_look, legend_above, plain, say
+from clearprop.lens.words import class_name
 from clearprop.model import Sequential
 from clearprop.names import check_count
 
@@ -142,7 +143,7 @@ def _draw_examples(ax: "Axes", points: Array, y: Array, predicted: Array, class_
         ax.plot(
             own[:, 0], own[:, 1], style.marker, color=style.color, markersize=5.5, markeredgecolor="white",
             markeredgewidth=0.5, linestyle="none",
-            label=str(class_names[k]) if 0 <= k < len(class_names) else str(k),
+            label=class_name(int(k), class_names),
         )  # fmt: skip
     wrong = points[y != predicted]
     if len(wrong):

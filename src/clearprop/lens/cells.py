@@ -10,6 +10,7 @@ from clearprop.arrays import Array, check_shape
 from clearprop.errors import ConfigError
 from clearprop.lens.style import INK, LOOKS, bare, say
 from clearprop.lens.tiles import show, tile
+from clearprop.lens.words import class_name, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -255,8 +256,7 @@ def _label(value: Any, class_names: Sequence[str]) -> str:
     if isinstance(value, np.bool_):
         return "yes" if value else "no"
     if isinstance(value, np.integer):
-        k = int(value)
-        return str(class_names[k]) if 0 <= k < len(class_names) else str(k)
+        return class_name(int(value), class_names)
     return f"{float(value):.4g}"
 
 
@@ -266,11 +266,3 @@ def _names(given: Sequence[str], count: int) -> list[str]:
 
 def _feature_names(given: Sequence[str], count: int) -> list[str]:
     return [str(name) for name in given] or [f"x{d}" for d in range(count)]
-
-
-def percent(share: float) -> str:
-    """A share in as few letters as tell it: 97 %, 0.4 %, < 0.1 %."""
-    if 0 < share < 0.001:
-        return "<0.1 %"
-    digits = 1 if 0 < share < 0.0095 or 0.9905 <= share < 0.9995 else 0
-    return f"{100 * share:.{digits}f} %"

@@ -1,6 +1,6 @@
 """Curves of training runs: per step, per epoch, several runs, and predicted numbers against the true ones."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SMOOTH_FROM = 50  # steps, from which on a moving mean is drawn over them
 MOST_STEPS = 2000  # that a picture can show; of more, the smallest and the largest of each group are drawn
 MOST_POINTS = 5000  # of a scatter plot
+LONGEST_NAME = 34  # letters of a run's name that a legend has room for
 LOG_FROM = 30.0  # so many times must a loss fall to be drawn on a logarithmic axis
 
 Points = tuple[Array, Array]
@@ -99,7 +100,7 @@ def plot_runs(ax: "Axes", histories: Mapping[str, History], column: str, by: str
     ----------
     ax : matplotlib Axes
     histories : mapping of str to History
-        The runs by their names. One that has no such column is left out.
+        The runs by their names, long ones cut where that tells them apart. One that has no such column is left out.
     column : str
         "loss", "validation_accuracy" and the like; by steps it is one of the training batches.
     by : str
@@ -115,7 +116,7 @@ def plot_runs(ax: "Axes", histories: Mapping[str, History], column: str, by: str
     ['slow 0.7', 'fast 0.2']
     """
     lines = []
-    for k, (name, history) in enumerate(histories.items()):
+    for k, (name, history) in enumerate(zip(_short_names(list(histories)), histories.values(), strict=True)):
         points = _of_epochs(history, column) if by == "epoch" else _of_steps(history, column)
         if len(points[0]):
             lines.append(points)
@@ -125,6 +126,17 @@ def plot_runs(ax: "Axes", histories: Mapping[str, History], column: str, by: str
     _finished(ax, by, "accuracy" if column.endswith("accuracy") else column, lines)
     ax.set_ylabel(ax.get_ylabel().replace("accuracy", _words(column)))
     return ax
+
+
+def _short_names(names: Sequence[str]) -> list[str]:
+    """Long names cut to what tells them apart: a sweep's trials to their numbers, others at an end."""
+    if max(map(len, names), default=0) <= LONGEST_NAME:
+        return list(names)
+    most = LONGEST_NAME - 1
+    numbers = [name.partition(",")[0] for name in names]
+    firsts = [name if len(name) <= LONGEST_NAME else f"{name[:most]}…" for name in names]
+    lasts = [name if len(name) <= LONGEST_NAME else f"…{name[-most:]}" for name in names]
+    return next((cut for cut in (numbers, firsts, lasts) if len(set(cut)) == len(names)), list(names))
 
 
 def plot_predicted(ax: "Axes", y_true: Array, y_pred: Array) -> "Axes":

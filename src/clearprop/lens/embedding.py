@@ -9,6 +9,7 @@ from clearprop.arrays import Array
 from clearprop.errors import DataError
 from clearprop.lens.states import as_batch, as_labels, layer_number, layer_output
 from clearprop.lens.style import INK, class_look, legend_above, plain, say
+from clearprop.lens.words import class_name, percent
 from clearprop.model import Sequential
 from clearprop.names import check_count
 
@@ -110,16 +111,16 @@ def plot_embedding(
         style, own = class_look(int(k)), found.points[y == k]
         ax.plot(
             own[:, 0], own[:, 1], style.marker, color=style.color, markersize=4.5, alpha=0.75, markeredgewidth=0,
-            label=_name(int(k), class_names), linestyle="none",
+            label=class_name(int(k), class_names), linestyle="none",
         )  # fmt: skip
     for k in np.unique(y):  # above all points
         at = np.median(found.points[y == k], axis=0)
         ax.text(
-            at[0], at[1], _name(int(k), class_names), ha="center", va="center", fontsize=9, fontweight="bold",
+            at[0], at[1], class_name(int(k), class_names), ha="center", va="center", fontsize=9, fontweight="bold",
             color=INK,
             bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.75},
         )  # fmt: skip
-    first, second = (f"{share:.0%} of the variance".replace("%", " %") for share in found.shares)
+    first, second = (f"{percent(share)} of the variance" for share in found.shares)
     ax.set_xlabel(f"first principal component ({first})")
     ax.set_ylabel(f"second principal component ({second})")
     ax.text(
@@ -128,10 +129,6 @@ def plot_embedding(
     )  # fmt: skip
     legend_above(ax)
     return plain(ax)
-
-
-def _name(k: int, class_names: Sequence[str]) -> str:
-    return str(class_names[k]) if 0 <= k < len(class_names) else str(k)
 
 
 def _last_hidden(model: Sequential) -> int:

@@ -11,6 +11,7 @@ from clearprop.errors import ConfigError
 from clearprop.lens.states import as_batch
 from clearprop.lens.style import AMOUNT, INK, bare, say
 from clearprop.lens.tiles import head
+from clearprop.lens.words import percent
 from clearprop.model import Sequential
 from clearprop.names import check_count, unknown
 
@@ -249,9 +250,7 @@ def _draw_strips(
             seen.steps, bottom + _medians(own) / B, color=INK, linewidth=1.2, marker="." if S == 1 else ""
         )
         zero = seen.zeros[what][-1][layer]
-        said = seen.names[layer] + (
-            f"   {zero:.0%} are exactly 0".replace("%", " %") if zero >= 0.005 else ""
-        )
+        said = seen.names[layer] + (f"   {percent(zero)} are exactly 0" if zero >= 0.005 else "")
         ax.text(left, bottom + 1.03, said, ha="left", va="bottom", fontsize=8.5, color=INK)
         ax.hlines([bottom, bottom + 1], left, right, color="#999999", linewidth=0.6)
         places += [bottom + tick for tick in ticks]

@@ -15,6 +15,7 @@ from clearprop.evaluation import prepare_set
 from clearprop.lens.style import INK, legend_above, look, plain, say
 from clearprop.loop import backpropagate
 from clearprop.losses import Loss, make_loss
+from clearprop.messages.calls import in_a_sentence
 from clearprop.model import Sequential
 from clearprop.names import check_count, check_number
 from clearprop.optim import AdamW, clip_norm, make_optimizer
@@ -39,6 +40,7 @@ class RateRange(NamedTuple):
     diverged: float | None  # the rate at which the test stopped; None if it came to its end
 
 
+@in_a_sentence
 def lr_range_test(
     model: Sequential,
     x: Any,
@@ -110,21 +112,21 @@ def lr_range_test(
     epochs = (epoch_order(x, size, rng, drop_last=True) for _ in repeat(None))
     batches = ((take(x, rows), take(y, rows)) for rows in islice(chain.from_iterable(epochs), steps))
     rates = np.geomspace(low, high, steps)
-    twin = model.copy()
+    twin, own = model.copy(), anew(make_optimizer(optimizer))
+    if isinstance(own, AdamW):
+        own.decay_spans = twin.weight_spans()
     with np.errstate(all="ignore"):
-        raw = np.array(list(_losses(twin, loss, _anew(optimizer, twin), rates, batches, clip_norm)))
+        raw = np.array(list(_losses(twin, loss, own, rates, batches, clip_norm)))
     finite = raw[np.isfinite(raw)]
     return _judged(rates, raw, _smooth(finite)) if len(finite) else RateRange(
         rates[:1], raw[:1], raw[:1], None, float(rates[0]), float(rates[0])
     )  # fmt: skip
 
 
-def _anew(optimizer: "str | Mapping[str, Any] | Optimizer", twin: Sequential) -> Optimizer:
-    """A copy of the optimizer before its first step, without a schedule."""
-    made = deepcopy(make_optimizer(optimizer))
+def anew(optimizer: Optimizer) -> Optimizer:
+    """A copy before its first step, without a schedule."""
+    made = deepcopy(optimizer)
     made.schedule, made.slots, made.steps = None, {}, 0
-    if isinstance(made, AdamW):
-        made.decay_spans = twin.weight_spans()
     return made
 
 

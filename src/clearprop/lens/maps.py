@@ -7,11 +7,12 @@ import numpy as np
 
 from clearprop.arrays import Array, check_shape, shape_text
 from clearprop.errors import ConfigError, DataError, ShapeError
-from clearprop.layers import Embedding
+from clearprop.layers import Activation, Embedding
 from clearprop.lens.cells import pixels
 from clearprop.lens.states import as_batch, layer_number, layer_output
 from clearprop.lens.style import AMOUNT, INK, SIGNED, bare, say
-from clearprop.lens.tiles import head, nearly_square, show, size_text, tile
+from clearprop.lens.tiles import head, nearly_square, show, signed_scale, size_text, tile
+from clearprop.lens.words import class_name
 from clearprop.model import Sequential
 from clearprop.names import check_count
 
@@ -60,7 +61,7 @@ def plot_responses(
     images = maps[:, :, :most].transpose(2, 0, 1)[..., None]
     rows = tile(images, nearly_square(len(images), *shape[:2]), gap=max(1, round(0.08 * shape[1])))
     signed, peak = bool(maps.min() < 0), float(np.abs(maps).max()) or 1.0
-    scale = f"dark is −{peak:.2g}, grey 0, bright {peak:.2g}" if signed else f"white is 0, dark {peak:.2g}"
+    scale = signed_scale(peak) if signed else f"white is 0, dark {peak:.2g}"
     show(ax, rows.mosaic, cmap=SIGNED if signed else AMOUNT, vmin=-peak if signed else 0, vmax=peak)
     drawn = f"the first {most} of {F}" if most < F else f"{F}"
     head(ax, f"layer {number}, {model.layers[number]}: {drawn} of {size_text(shape[:2])}\n{scale}")
@@ -92,9 +93,7 @@ def _first_images(model: Sequential) -> int:
             "Take plot_templates for a dense layer on images."
         )
     first = next((i for i in giving if any(part.on_images for part in model.layers[i].parts())), giving[0])
-    return (
-        first + 1 if first + 1 in giving and type(model.layers[first + 1]).__name__ == "Activation" else first
-    )
+    return first + 1 if first + 1 in giving and isinstance(model.layers[first + 1], Activation) else first
 
 
 def saliency(model: Sequential, x: Any, labels: Any = None) -> Array:
@@ -192,9 +191,8 @@ def plot_saliency(
             extent=(left, left + W, H, 0), cmap="gray", vmin=0, vmax=1,
         )  # fmt: skip
         ax.imshow(map_, extent=(left, left + W, high + H, high), cmap=AMOUNT, vmin=0, vmax=1)
-        k = int(chosen[n])
-        name = class_names[k] if k < len(class_names) else str(k)
-        ax.text(left, high + 1.03 * H, f"score of {name}", ha="left", va="top", fontsize=8.5, color=INK)
+        said = f"score of {class_name(int(chosen[n]), class_names)}"
+        ax.text(left, high + 1.03 * H, said, ha="left", va="top", fontsize=8.5, color=INK)
     ax.set_xlim(0, len(x) * wide - 0.08 * W)
     ax.set_ylim(high + 1.15 * H, 0)
     ax.set_aspect("equal")

@@ -3,11 +3,11 @@
 from base64 import b64encode
 from html import escape
 
+from clearprop.layers.base import multiply_adds
 from clearprop.lens.architecture import draw_model
 from clearprop.model import Sequential
-from clearprop.summary import summary_row
+from clearprop.summary import HEAD, summary_rows
 
-HEADS = ("layer", "output", "parameters", "multiply-adds")
 PAPER = "background-color:#fff;border-radius:8px;padding:8px;margin-bottom:8px"
 SIDES = ("left", "left", "right", "right")
 
@@ -28,18 +28,12 @@ def model_html(model: Sequential) -> str:
     >>> "203 parameters in float32" in model_html(model)
     True
     """
-    work = 0
-    rows = []
-    for i, (layer, shape) in enumerate(zip(model.layers, model.shapes[:-1], strict=True)):
-        work += layer.multiply_adds(shape)
-        rows.append(_cells("td", summary_row(f"{i} {layer}", layer, shape, "N")))
-        inside = list(layer.leaves(shape))
-        if inside != [(layer, shape)]:
-            rows += [_cells("td", summary_row(f"\u2003{leaf}", leaf, at, "N")) for leaf, at in inside]
+    rows = [_cells("td", row) for row in summary_rows(model.layers, model.shapes, "N", "\u2003")]
+    work = multiply_adds(model.layers, model.shapes)
     said = f"{model.params.size:,} parameters in {model.dtype}, {work:,} multiply-adds for an example"
     return (
         f'<div class="clearprop-model">{image_html(draw_model(model), "The network")}'
-        f'<div style="overflow-x:auto"><table><thead>{_cells("th", HEADS)}</thead>'
+        f'<div style="overflow-x:auto"><table><thead>{_cells("th", HEAD)}</thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div><p>{said}</p></div>"
     )
 

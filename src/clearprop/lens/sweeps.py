@@ -47,10 +47,15 @@ def plot_parallel(
     maximize : bool
         Whether high values of the metric are good.
     """  # fmt: skip
-    if not rows or len(rows) != len(values) or any(len(row) != len(keys) for row in rows):
+    if (
+        not rows
+        or len(rows) != len(values)
+        or {len(row) for row in rows} != {len(keys)}
+        or not all(map(isfinite, values))
+    ):
         raise ConfigError(
-            f"plot_parallel: expected rows of {len(keys)} values and as many metrics, got {len(rows)} rows and "
-            f"{len(values)} metrics. Leave out trials without numbers."
+            f"plot_parallel: expected rows of {len(keys)} values and as many finite metrics, got {len(rows)} rows and "
+            f"the metrics {list(values)[:3]}. Leave out trials without numbers."
         )
     import matplotlib as mpl
 

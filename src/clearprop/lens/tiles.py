@@ -67,6 +67,11 @@ def head(ax: "Axes", words: str) -> "Axes":
     return ax
 
 
+def signed_scale(peak: float) -> str:
+    """What the shades of `style.SIGNED` mean, from −peak to peak."""
+    return f"dark is −{peak:.2g}, grey 0, bright {peak:.2g}"
+
+
 def size_text(shape: Sequence[int] | Shape) -> str:
     """28×28, as one says it."""
     return "×".join(str(n) for n in shape)

@@ -10,7 +10,8 @@ from clearprop.arrays import Array, check_shape, shape_text
 from clearprop.errors import ConfigError, ShapeError
 from clearprop.layers import Layer
 from clearprop.lens.style import INK, SIGNED, say
-from clearprop.lens.tiles import head, nearly_square, show, size_text, tile
+from clearprop.lens.tiles import head, nearly_square, show, signed_scale, size_text, tile
+from clearprop.lens.words import percent
 from clearprop.names import check_count
 
 if TYPE_CHECKING:
@@ -122,7 +123,9 @@ def _draw(ax: "Axes", w: Array, what: str, most: int, names: Sequence[str] = ())
     H, W, C, F = w.shape
     shown = w[..., :most].astype(np.float64)
     if not np.isfinite(shown).all():
-        return say(ax, f"Some of the weights are not finite numbers: {np.isfinite(w).mean():.1%} are.")
+        return say(
+            ax, f"Some of the weights are not finite numbers: {percent(float(np.isfinite(w).mean()))} are."
+        )
     drawn = f"the first {most} of {F} {what}s" if most < F else f"{F} {what}{'s' if F > 1 else ''}"
     words = f"{drawn}, {size_text((H, W, C) if C > 1 else (H, W))}"
     if C == 3:
@@ -140,12 +143,8 @@ def _draw(ax: "Axes", w: Array, what: str, most: int, names: Sequence[str] = ())
     if C > 1:
         rows = f"each row a {what}, " + (f"its first {channels} channels" if channels < C else "its channels")
         words = f"{words}: {rows}"
-    head(show(ax, tiles.mosaic, cmap=SIGNED, vmin=-peak, vmax=peak), f"{words}\n{_scale(peak)}")
+    head(show(ax, tiles.mosaic, cmap=SIGNED, vmin=-peak, vmax=peak), f"{words}\n{signed_scale(peak)}")
     return _name(ax, tiles.corners if C == 1 else [], H, names)
-
-
-def _scale(peak: float) -> str:
-    return f"dark is −{peak:.2g}, grey 0, bright {peak:.2g}"
 
 
 def _gap(W: int) -> int:

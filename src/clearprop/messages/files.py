@@ -26,14 +26,18 @@ def refused(path: Path, what: str, err: OSError) -> FileError:
 
 def other_kind(path: Path, expected: str) -> str:
     """What to do with a file that is not of the kind that was expected, by ending: by its name and its first bytes."""
-    with path.open("rb") as file:
-        start = file.read(4)
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except (OSError, ValueError):  # gone by now, or a name that no file can have
+        start = b""
     if expected != path.suffix == ".onnx":
         return "By its name it is an ONNX file: read it with cp.from_onnx."
-    if path.suffix in (".pt", ".pth") or start in (b"PK\3\4", b"\x80\x02}q", b"\x80\x02cc"):
+    if path.suffix in (".pt", ".pth") or start.startswith((b"PK\3\4", b"\x80\x02")):
         return (
-            "It looks like a file of torch.save: write safetensors.torch.save_file(net.state_dict(), ...) in PyTorch, "
-            "and read that with cp.load_torch_weights."
+            "It looks like a file of torch.save, a pickle, which could run code when it is read. Write safetensors, in "
+            'PyTorch: from safetensors.torch import save_file; save_file(net.state_dict(), "net.safetensors"), and '
+            "read that with cp.load_torch_weights."
         )
     if expected != path.suffix == ".safetensors":
         return "A network that model.save wrote is read with cp.load."

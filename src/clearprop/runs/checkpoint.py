@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -16,6 +17,7 @@ from clearprop.loop import Training
 from clearprop.messages.states import read_as_state
 from clearprop.model import Sequential
 from clearprop.optimizer import Optimizer
+from clearprop.storage import fill_params
 from clearprop.tensors import open_tensors, strict_json
 
 _PATTERN = "step-*.safetensors"
@@ -46,7 +48,7 @@ def load_state(path: Path) -> dict[str, Any]:
         state = _with_arrays(plain, file.read_all())
         if not isinstance(state, dict):
             raise KeyError("state")
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError, MemoryError) as error:
         raise DataError(f"{path}: not a whole checkpoint ({error}). {remedy}") from None
     return dict(state)
 
@@ -62,7 +64,7 @@ def restore_step(state: Mapping[str, Any], model: Sequential, optimizer: Optimiz
     Raises
     ------
     ShapeError, ConfigError, DataError
-        If the state is another network's or optimizer's.
+        If the state is another network's or optimizer's, or its numbers are none; the network is then as it was.
     """
     with read_as_state("checkpoint"):
         for name in ("params", "buffers"):
@@ -73,12 +75,16 @@ def restore_step(state: Mapping[str, Any], model: Sequential, optimizer: Optimiz
                 getattr(model, name).shape,
                 "Take the run's own network.",
             )
-        optimizer.restore(state["optimizer"])
-        model.params[...], model.buffers[...] = state["params"], state["buffers"]
-        model.rng.bit_generator.state = state["model_rng"]
         progress = state["progress"]
         epoch, batch, batches = (int(progress[name]) for name in ("epoch", "batch", "batches"))
-        optimizer.advance(epoch + batch / batches)
+        t = epoch + batch / batches
+        rng = deepcopy(model.rng)
+        rng.bit_generator.state = state["model_rng"]
+        optimizer.restore(state["optimizer"])
+        optimizer.advance(t)
+        arrays = model.layout.views(state["params"]) | model.buffer_layout.views(state["buffers"])
+        fill_params(model, arrays, "checkpoint")
+        model.rng.bit_generator.state = state["model_rng"]
 
 
 def callback_states(state: Mapping[str, Any], callbacks: Sequence[Callback]) -> list[dict[str, Any]]:
@@ -94,6 +100,8 @@ def _key(callback: Callback) -> str:
 
 def _without_arrays(value: Any, name: str, arrays: dict[str, Array]) -> Any:
     if isinstance(value, np.ndarray):
+        while name in arrays:  # {"a": {"b": …}} beside {"a/b": …}
+            name += "'"
         arrays[name] = np.ascontiguousarray(value).reshape(value.shape)  # which would make 0 axes 1
         return {"array": name}
     if isinstance(value, Mapping):

@@ -7,8 +7,9 @@ from typing import Any
 
 from clearprop.layers.spec import layer_spec
 from clearprop.runs.config import RunConfig
-from clearprop.runs.figures import figure
-from clearprop.runs.record import PARTS, Record
+from clearprop.runs.figures import figure, high_is_good
+from clearprop.runs.outcomes import PARTS
+from clearprop.runs.record import Record
 
 Settings = dict[str, list[Any]]  # "optimizer.lr" -> [0.1, 0.01], a value for each run
 
@@ -16,7 +17,6 @@ NOT_SET = "–"
 NOT_COMPARED = ("description",)  # a title
 THREADS = ("training.workers", "training.blas_threads", "training.shard_size")  # chosen by the size of a step
 NOT_SAID = ("type", "name", "init")  # of what is told in a few words
-HIGH_IS_GOOD = ("accuracy", "auc")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Comparison:
 def compare(records: Sequence[Record]) -> Comparison:
     """How the runs differ and what they came to, in their order."""
     settings = settings_of([record.config for record in records])
+    settings["ranks"] = [record.summary.get("ranks", 1) for record in records]
     keys = [key for key in differing(settings) if key not in NOT_COMPARED]
     chosen = [key for key in keys if key not in THREADS] or keys
     columns = [
@@ -153,7 +154,7 @@ def _kinds(value: Any) -> tuple[str, ...]:
 
 def _results(records: Sequence[Record]) -> list[Column]:
     """The state, where not all are finished; loss and metrics of each part, the best of those that are comparable."""
-    states = tuple(record.status for record in records)
+    states = tuple(record.state for record in records)
     columns = [] if set(states) == {"finished"} else [Column("state", states)]
     one_data = len({(record.config.data.name, record.config.data.file) for record in records}) == 1
     one_loss = len({record.loss.name for record in records}) == 1
@@ -162,7 +163,7 @@ def _results(records: Sequence[Record]) -> list[Column]:
         for name in names:
             values = [record.results.get(part, {}).get(name, _MISSING) for record in records]
             cells = tuple("" if value is _MISSING else figure(value) for value in values)
-            choose = max if name in HIGH_IS_GOOD else min
+            choose = max if high_is_good(name) else min
             best = _best(values, choose) if one_data and (one_loss or name != "loss") else frozenset[int]()
             columns.append(Column(f"{part} {name.replace('_', ' ')}", cells, best, number=True))
     return columns

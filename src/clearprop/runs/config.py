@@ -1,5 +1,6 @@
 """A run's configuration: what a TOML file may say, read, checked and written back."""
 
+import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ from clearprop.names import nearest
 from clearprop.optim import make_optimizer
 from clearprop.optimizer import Optimizer
 from clearprop.runs.space import Search, make_search, read_values
+
+_DOT = re.compile(r"""\.(?=(?:[^"']*(?:"[^"]*"|'[^']*'))*[^"']*$)""")  # outside quotes
 
 
 class Table(BaseModel):
@@ -245,9 +248,9 @@ def check_tables(kind: type[T], tables: dict[str, Any], who: str) -> T:
         raise ConfigError("\n".join(f"{who}: {said}" for said in _sentences(error, kind))) from None
 
 
-def set_key(tables: Any, key: str, value: Any, who: str) -> None:
-    """Set "model.layers.0.units" and the like in nested tables and lists."""
-    *path, last = key.split(".")
+def set_key(tables: Any, key: Sequence[str], value: Any, who: str) -> None:
+    """Set ["model", "layers", "0", "units"] and the like in nested tables and lists."""
+    *path, last = key
     for part in path:
         if isinstance(tables, list):
             tables = tables[_index(tables, part, who)]
@@ -275,7 +278,15 @@ def _apply(tables: dict[str, Any], change: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except (tomllib.TOMLDecodeError, RecursionError):
         value = _number_or_text(text.strip())
-    set_key(tables, key.strip(), value, f"--set {change}")
+    set_key(tables, _words_of(key.strip()), value, f"--set {change}")
+
+
+def _words_of(key: str) -> list[str]:
+    """["sweep", "optimizer.lr"] of 'sweep."optimizer.lr"': what is in quotes is one word, as in TOML."""
+    words = [word.strip() for word in _DOT.split(key)]
+    return [
+        word[1:-1] if len(word) > 1 and word[0] == word[-1] and word[0] in "\"'" else word for word in words
+    ]
 
 
 def _number_or_text(text: str) -> float | str:

@@ -3,8 +3,9 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from multiprocessing import active_children, get_context, parent_process
 from types import FrameType
 from typing import Any
@@ -47,7 +48,8 @@ class Crew:
 
     def submit(self, work: Work, task: Any) -> "Future[dict[str, Any]]":
         if isinstance(self._executor, ProcessPoolExecutor) and not self.given:
-            return self._executor.submit(_attentive, work, task)
+            with _deaf_to_ctrl_c():
+                return self._executor.submit(_attentive, work, task)
         return self._executor.submit(work, task)
 
     def wait(self, futures: "Collection[Future[dict[str, Any]]]") -> "set[Future[dict[str, Any]]]":
@@ -60,7 +62,8 @@ class Crew:
             return
         for child in set(active_children()) - self._before:
             if child.pid is not None:
-                os.kill(child.pid, signal.SIGINT)
+                with suppress(ProcessLookupError):  # it has just ended
+                    os.kill(child.pid, signal.SIGINT)
 
     def renew(self) -> None:
         """New processes in place of those of which one was killed."""
@@ -72,14 +75,28 @@ class Crew:
             self._executor.shutdown(wait=True, cancel_futures=True)
 
 
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Ctrl-C waits until a worker that is started here is ready for it: see `_begin`."""
+    if os.name != "posix":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 _asked = False  # in a worker: whether it was asked to end
 
 
 def _begin() -> None:
     """In a worker: Ctrl-C comes from the parent alone, and the worker ends with it."""
+    signal.signal(signal.SIGINT, _remember)
     if os.name == "posix":
         os.setpgrp()
-    signal.signal(signal.SIGINT, _remember)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -1,4 +1,4 @@
-"""Numbers of runs, as tables and lines show them."""
+"""Numbers of runs: as tables and lines show them, and which are good."""
 
 
 def figure(value: float | None) -> str:
@@ -12,3 +12,12 @@ def figure(value: float | None) -> str:
     if 0 < abs(value) < 5e-4:
         return f"{value:.1e}"
     return f"{value:.4f}" if abs(value) < 1e4 else f"{value:.4g}"
+
+
+def high_is_good(metric: str) -> bool:
+    """Losses and errors are best when low, all else when high.
+
+    >>> high_is_good("validation_accuracy"), high_is_good("mean_squared_error")
+    (True, False)
+    """
+    return not metric.endswith(("loss", "error"))

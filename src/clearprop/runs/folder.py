@@ -210,26 +210,31 @@ def new_folder(experiments: Path, name: str, overwrite: bool = False) -> RunFold
             ) from None
 
 
-def find_run(experiments: Path, name: str, sweeps: bool = False) -> RunFolder:
-    """A run, or with `sweeps` also a sweep, by its name or its folder's path.
+def find_run(experiments: Path, name: str) -> RunFolder:
+    """A run or a sweep, by its name or its folder's path.
 
     Raises
     ------
     ConfigError
         With the nearest name, if there is no such run.
     """
-    files = (CONFIG, SWEEP) if sweeps else (CONFIG,)
     for path in (experiments / name, Path(name)):
-        if any((path / file).is_file() for file in files):
+        if any((path / file).is_file() for file in (CONFIG, SWEEP)):
             return RunFolder(path)
-    found = sorted(path.parent for file in files for path in experiments.glob(f"**/{file}"))
-    known = [str(path.relative_to(experiments)) for path in found]
+    known = names_of_runs(experiments)
     near = nearest(name, known)
     hint = f" Did you mean {near!r}?" if near else ""
     there = (
         f"There are: {', '.join(known)}." if known else "There are none yet: clearprop train iris makes one."
     )
     raise ConfigError(f"no run {name!r} in {experiments}.{hint} {there}")
+
+
+def names_of_runs(experiments: Path) -> list[str]:
+    """What lies in the folder, by name; a sweep stands for its trials."""
+    places = {path.parent for file in (CONFIG, SWEEP) for path in experiments.glob(f"**/{file}")}
+    tops = {path.parent if (path.parent / SWEEP).is_file() else path for path in places}
+    return sorted(str(path.relative_to(experiments)) for path in tops)
 
 
 def all_runs(experiments: Path) -> list[RunFolder]:

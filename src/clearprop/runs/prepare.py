@@ -116,7 +116,8 @@ def prepare_together(table: DataTable, seed: int, ranks: Ranks) -> Prepared:
     """`prepare` on every rank. Rank 0 downloads what is missing, and reads all rows, to scale them and know them."""
     first = prepare(table, seed) if ranks.rank == 0 else None
     known = ranks.given(None if first is None else first.preprocessing)
-    return first or prepare(table, seed, known)
+    with ranks.agreeing():  # the others' disks may not have it
+        return first or prepare(table, seed, known)
 
 
 def prepare(table: DataTable, seed: int, known: Preprocessing | None = None) -> Prepared:

@@ -32,20 +32,22 @@ class Presence:
     def begin(self) -> None:
         if sys.platform == "win32":
             return
-        make_folder(self.folder)
-        self._mark = (self.folder / self.name).open("w")
+        while self._mark is None:
+            make_folder(self.folder)
+            with suppress(FileNotFoundError):  # the last to leave has just removed the folder
+                self._mark = (self.folder / self.name).open("w")
         with suppress(OSError):  # a disk in the network without locks
             fcntl.flock(self._mark, fcntl.LOCK_EX)
 
-    def end(self, keep: Container[str] = ()) -> None:
-        """Take the mark away, and those of the dead but for the ones to keep."""
+    def end(self, keep: Container[str] | None = ()) -> None:
+        """Take the mark away, and those of the dead but for the ones to keep; None keeps all."""
         if self._mark is not None:
             (self.folder / self.name).unlink(missing_ok=True)
             self._mark.close()
             self._mark = None
             with suppress(OSError):  # others are at work, or have just left
                 for mark in list(self.folder.iterdir()):
-                    if mark.name not in keep and self.is_alive(mark.name) is False:
+                    if keep is not None and mark.name not in keep and self.is_alive(mark.name) is False:
                         mark.unlink(missing_ok=True)
                 self.folder.rmdir()
 

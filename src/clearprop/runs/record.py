@@ -15,11 +15,9 @@ from clearprop.runs.checkpoint import latest, load_state
 from clearprop.runs.config import RunConfig
 from clearprop.runs.folder import RunFolder, find_run
 from clearprop.runs.log import read_log
+from clearprop.runs.outcomes import PARTS, runs_of_sweep, state_of
 from clearprop.runs.prepare import Prepared, Preprocessing, prepare
 from clearprop.runs.run import build
-from clearprop.runs.sweep import runs_of_sweep
-
-PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -58,6 +56,11 @@ class Record:
         """finished, interrupted, diverged or not finished."""
         status = str(self.summary.get("status", "not finished"))
         return "not finished" if status == "running" else status
+
+    @property
+    def state(self) -> str:
+        """The same, where a finished trial of a sweep may have been pruned."""
+        return state_of(self.summary)
 
     @property
     def title(self) -> str:
@@ -115,8 +118,8 @@ class Record:
             self.__dict__.pop(name, None)
 
 
-def read_runs(experiments: Path, names: Sequence[str]) -> list[Record]:
-    """Runs by their names or folders; a sweep's name stands for all of its runs.
+def find_runs(experiments: Path, names: Sequence[str], most: int | None = None) -> list[RunFolder]:
+    """Runs by their names or folders; a sweep's name stands for its runs, the best first, at `most` so many.
 
     Raises
     ------
@@ -125,14 +128,19 @@ def read_runs(experiments: Path, names: Sequence[str]) -> list[Record]:
     """
     folders: dict[Path, RunFolder] = {}
     for name in names:
-        found = find_run(experiments, name, sweeps=True)
-        runs = [found] if found.config.is_file() else runs_of_sweep(found)
+        found = find_run(experiments, name)
+        runs = [found] if found.config.is_file() else runs_of_sweep(found)[:most]
         if not runs:
             raise ConfigError(
                 f"{found.path}: a sweep without a run so far. Go on with: clearprop train --resume {found.handle}"
             )
         folders |= {run.path.resolve(): run for run in runs}
-    found_runs = list(folders.values())
+    return list(folders.values())
+
+
+def read_runs(experiments: Path, names: Sequence[str], most: int | None = None) -> list[Record]:
+    """The runs of `find_runs`, read."""
+    found_runs = find_runs(experiments, names, most)
     called = [run.name for run in found_runs]
     return [read_run(run, run.name if called.count(run.name) == 1 else str(run.path)) for run in found_runs]
 

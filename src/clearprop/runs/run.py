@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -142,7 +141,9 @@ class _Begin(Callback):
         self.folder.remove_torn()
         self.folder.write_config(self.config)
         self.folder.write_json(self.folder.preprocessing, self.prepared.preprocessing.to_plain())
-        self.folder.write_json(self.folder.summary, _facts(self.config, training.model, "running"))
+        self.folder.write_json(
+            self.folder.summary, _facts(self.config, training.model, "running", training.ranks.size)
+        )
 
 
 def _run(
@@ -167,7 +168,7 @@ def _run(
                 kept = [*_callbacks(folder, config, prepared, log, callbacks, overwrite), *trackers]
             history = _fit(config, prepared, model, loss, state, kept, ranks)
         if history.stopped == INTERRUPTED:
-            summary = _facts(config, model, INTERRUPTED) | _progress(history)
+            summary = _facts(config, model, INTERRUPTED, ranks.size) | _progress(history)
             if writes:
                 folder.write_json(folder.summary, summary)
             return Result(folder, history, summary)
@@ -181,7 +182,7 @@ def _run(
             )
         good = f"The last good checkpoint is {newest}." if newest else "It came before the first checkpoint."
         raise DivergedError(f"{error} {good}") from None
-    summary = _facts(config, model, "finished") | _progress(history) | results
+    summary = _facts(config, model, "finished", ranks.size) | _progress(history) | results
     if writes:
         model.save(folder.weights)
         write_history(folder.history, history)
@@ -324,7 +325,9 @@ def measure(
                 y = y.read(0, len(y))
             two = model.output_shape in ((1,), (2,)) and loss.metric == "accuracy"
             if two and np.ndim(y) == 1 and set(np.unique(y)) == {0, 1}:
-                results[name]["auc"] = roc_auc(y, _rather_a_one(model, x, loss))
+                own = ranks.part(len(y))
+                rows = x.part(own.start, own.stop) if isinstance(x, RowSource) else x[own]
+                results[name]["auc"] = roc_auc(y, ranks.joined(_rather_a_one(model, rows, loss)))
     return results
 
 
@@ -337,12 +340,13 @@ def _rather_a_one(model: Sequential, x: Any, loss: Loss) -> Array:
     return ahead
 
 
-def _facts(config: RunConfig, model: Sequential, status: str) -> dict[str, Any]:
+def _facts(config: RunConfig, model: Sequential, status: str, ranks: int) -> dict[str, Any]:
     return {
         "status": status,
         "description": config.description,
         "seed": config.seed,
         "parameters": int(model.params.size),
+        "ranks": ranks,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {
             "clearprop": clearprop.__version__,
@@ -360,21 +364,3 @@ def _progress(history: History) -> dict[str, Any]:
         "seconds": last.get("seconds", 0.0),
         "stopped": history.stopped,
     }
-
-
-def predictions_csv(labels: Array) -> str:
-    """Rows Id, Category: Id counts from 0 in the file's order, Category is an integer (a number as predicted).
-
-    Several outputs an example are Category0, Category1, …
-    """
-    cells = labels.reshape(len(labels), -1)
-    columns = ["Category"] if cells.shape[1] == 1 else [f"Category{k}" for k in range(cells.shape[1])]
-    rows = (",".join(f"{v:d}" if isinstance(v, int) else f"{v!r}" for v in row) for row in cells.tolist())
-    return f"Id,{','.join(columns)}\n" + "".join(f"{i},{row}\n" for i, row in enumerate(rows))
-
-
-def holds_predictions(path: Path) -> bool:
-    """Whether a file begins as `predictions_csv` does."""
-    start = b"Id,Category"
-    with path.open("rb") as file:
-        return file.read(len(start)) == start

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from clearprop.runs.study import Claim, Study
 
 Say = Callable[[str], None]
+Now = Callable[[list[str]], None]
 KILLED = 3  # times that a trial's process may be killed
 
 
@@ -36,7 +37,7 @@ def own_config(config: RunConfig, choice: Choice) -> RunConfig:
     tables = config.plain()
     tables.pop("sweep")
     for key, value in choice.items():
-        set_key(tables, key, deepcopy(value), f"sweep.{key}")
+        set_key(tables, key.split("."), deepcopy(value), f"sweep.{key}")
     return make_config(tables, f"sweep, {name_of(choice)}")
 
 
@@ -44,9 +45,15 @@ class Share:
     """One process's part in a sweep."""
 
     def __init__(
-        self, folder: RunFolder, config: RunConfig, study: "Study", say: Say, executor: Executor | None
+        self,
+        folder: RunFolder,
+        config: RunConfig,
+        study: "Study",
+        say: Say,
+        now: Now | None,
+        executor: Executor | None,
     ) -> None:
-        self.folder, self.config, self.study, self.say = folder, config, study, say
+        self.folder, self.config, self.study, self.say, self.now = folder, config, study, say, now
         self.search = config.make_search()
         self.crew = Crew(self.search.jobs, executor)
         self.futures: dict[Future[dict[str, Any]], Claim] = {}
@@ -63,6 +70,9 @@ class Share:
                 running = sum(one.summary["status"] == RUNNING for one in found)
                 if running:
                     self.say(f"{running} of {self.search.trials} are still trained by other processes.")
+        except BaseException:
+            self.crew.interrupt()  # what they have trained is kept
+            raise
         finally:
             self.crew.close()
         if self.error is not None:
@@ -78,6 +88,7 @@ class Share:
             while len(self.futures) < self.search.jobs and self._give_out():
                 pass
             if self.futures:
+                self._tell()
                 for future in self.crew.wait(self.futures):
                     self._settle(future, self.futures.pop(future))
             elif self.stopping or not (self.broken or self.study.unsure()):
@@ -92,6 +103,7 @@ class Share:
         """A trial to the crew, if there is one to do."""
         if self.stopping or self.broken or (claim := self.study.claim()) is None:
             return False
+        self._tell(claim)  # a crew of one returns when the trial is done
         try:
             self.futures[self.crew.submit(train_trial, self._task(claim))] = claim
         except ClearpropError as error:  # drawn values that are not valid together
@@ -100,6 +112,12 @@ class Share:
             self.study.put_back(claim)
             self.broken = True
         return True
+
+    def _tell(self, *more: "Claim") -> None:
+        """What is trained now."""
+        claims = [*(claim for future, claim in self.futures.items() if not future.done()), *more]
+        if self.now is not None and claims:
+            self.now([run_name(self.search, claim.number, claim.choice) for claim in claims])
 
     def _stop(self) -> None:
         self.stopping = True
@@ -137,7 +155,7 @@ class Share:
         open_still = (INTERRUPTED, RUNNING)
         done = sum(entry.summary["status"] not in open_still for entry in self.study.entries())
         name = run_name(self.search, claim.number, claim.choice)
-        self.say(f"{done}/{self.search.trials}  {name}  {in_words(kept)}")
+        self.say(f"{done}/{self.search.trials}  {name}  {in_words(kept, self.search.metric)}")
         if kept["status"] == INTERRUPTED:
             self._stop()
 

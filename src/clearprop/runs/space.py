@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
-from math import ceil, isfinite, log, log10
+from math import ceil, isfinite, log, log10, prod
 from typing import TYPE_CHECKING, Any
 
 from clearprop.errors import ConfigError
@@ -18,6 +18,7 @@ Choice = dict[str, Any]  # a value for each key: {"optimizer.lr": 0.1}
 
 EXPECTED = "a list of values, or a range such as { low = 1e-4, high = 1.0, log = true }"
 FINE = 1000  # parts of a range that a drawn number tells apart
+MOST = 10_000  # combinations of a grid
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class Choices:
 
     def suggest(self, trial: "Trial", key: str) -> None:
         trial.suggest_categorical(key, self.labels)
+
+    def count(self) -> int:
+        return len(self.values)
 
     def all(self) -> list[Any]:
         return list(self.values)
@@ -71,9 +75,9 @@ class Range:
 
     def suggest(self, trial: "Trial", key: str) -> None:
         if self.whole:
-            trial.suggest_int(key, int(self.low), int(self.high), step=int(self.step or 1), log=self.log)
+            trial.suggest_int(key, int(self.low), int(self.last), step=int(self.step or 1), log=self.log)
         else:
-            trial.suggest_float(key, self.low, self.high, step=self.step, log=self.log)
+            trial.suggest_float(key, self.low, self.last, step=self.step, log=self.log)
 
     def read(self, stored: float) -> float:
         """Rounded to a thousandth of the range at that place: what tables show is what was trained."""
@@ -90,18 +94,28 @@ class Range:
 
     def all(self) -> list[Any] | None:
         """Every value in order; None if they cannot be counted."""
+        if self.count() is None:
+            return None
+        values = [self.low + k * (self.step or 1) for k in range(self.count() or 0)]
+        return values if self.whole else [self._short(value) for value in values]
+
+    def count(self) -> int | None:
+        """How many values there are; None if they cannot be counted."""
         if self.log or (self.step is None and not self.whole):
             return None
-        step = self.step or 1
-        count = int((self.high - self.low) / step + 1e-9) + 1
-        values = [self.low + k * step for k in range(count)]
-        return values if self.whole else [self._short(value) for value in values]
+        return int((self.high - self.low) / (self.step or 1) + 1e-9) + 1
+
+    @property
+    def last(self) -> float:
+        """The greatest value: the steps need not meet the end."""
+        values = self.all() if self.step is not None else None
+        return values[-1] if values else self.high
 
     def stored(self, value: Any) -> Any:
         return value
 
     def ends(self) -> list[Any]:
-        return [self.low, self.high]
+        return [self.low, self.last]
 
 
 Values = Choices | Range
@@ -202,10 +216,15 @@ class Median(Named):
         for what in ("startup", "warmup"):
             check_count(f"sweep.pruner {self.name!r}", what, getattr(self, what), least=0)
 
+    @property
+    def _first_judged(self) -> int:
+        """The epoch, counted from one; Optuna counts its steps from zero."""
+        return self.warmup + 1
+
     def make(self) -> "BasePruner | None":
         from optuna.pruners import MedianPruner
 
-        return MedianPruner(n_startup_trials=self.startup, n_warmup_steps=self.warmup)
+        return MedianPruner(n_startup_trials=self.startup, n_warmup_steps=self._first_judged)
 
 
 @dataclass(frozen=True)
@@ -222,7 +241,7 @@ class Percentile(Median):
     def make(self) -> "BasePruner | None":
         from optuna.pruners import PercentilePruner
 
-        return PercentilePruner(self.keep, n_startup_trials=self.startup, n_warmup_steps=self.warmup)
+        return PercentilePruner(self.keep, n_startup_trials=self.startup, n_warmup_steps=self._first_judged)
 
 
 @dataclass(frozen=True)
@@ -286,8 +305,11 @@ class Search:
 def make_search(
     space: Mapping[str, Any], sampler: Any, pruner: Any, trials: int | None, **others: Any
 ) -> Search:
-    """From the keys of [sweep], each checked for itself already."""
-    values = {key: read_values(given) for key, given in space.items()}
+    """From the keys of [sweep], each checked for itself already: first lists, then ranges, for that is how TOML keeps
+    them, and trials are drawn, numbered and named in this order.
+    """
+    read = {key: read_values(given) for key, given in space.items()}
+    values = dict(sorted(read.items(), key=lambda item: isinstance(item[1], Range)))
     if not values:
         raise ConfigError('sweep: expected keys to search, got none. Write "optimizer.lr" = [0.1, 0.01].')
     made = build("sweep.sampler", sampler, SAMPLERS)
@@ -313,11 +335,21 @@ def make_search(
 
 def _check_countable(values: Mapping[str, Values]) -> None:
     for key, of in values.items():
-        if of.all() is None:
-            raise ConfigError(
-                f"sweep.{key}: expected a list of values for the sampler 'grid', got a range without end of values. "
-                'Give it a step, or take sampler = "random" or "tpe" and trials = 20.'
+        if of.count() is None:
+            by_log = isinstance(of, Range) and of.log
+            kind, remedy = (
+                ("by logarithm", "Write the values out") if by_log else ("without a step", "Give it a step")
             )
+            raise ConfigError(
+                f"sweep.{key}: expected values that can be counted for the sampler 'grid', got a range {kind}. "
+                f'{remedy}, or take sampler = "random" or "tpe" and trials = 20.'
+            )
+    count = prod(of.count() or 0 for of in values.values())
+    if count > MOST:
+        raise ConfigError(
+            f"sweep: expected at most {MOST:,} combinations for the sampler 'grid', got {count:,}. Give fewer values, "
+            'or take sampler = "random" or "tpe" and trials = 20.'
+        )
 
 
 def _check_seed(name: str, seed: int | None) -> None:

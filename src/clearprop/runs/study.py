@@ -18,18 +18,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import optuna
 from optuna.exceptions import OptunaError, StorageInternalError, UpdateFinishedTrialError
-from optuna.storages import RDBStorage, get_storage
+from optuna.storages import get_storage
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from clearprop.errors import ConfigError, FileError
+from clearprop.errors import ConfigError, DataError, FileError
 from clearprop.history import INTERRUPTED
+from clearprop.runs.database import lock_of, open_storage, reason_of, without_password
 from clearprop.runs.outcomes import RUNNING, value_of
 from clearprop.runs.presence import Presence, alone
 from clearprop.runs.space import TPE, Choice, Grid, Random, Search
 
-EXAMPLE = "Expected an address such as postgresql://user@host/database or sqlite:///sweep.db."
 BEAT = 10.0  # seconds between two signs of life
 SILENCE = 60.0  # seconds without one, after which a process elsewhere is taken for dead
 
@@ -110,8 +109,7 @@ class Study:
             )
         self.id = self.storage.get_study_id_from_name(name)
         self.presence = Presence(folder)
-        # SQLite does not lock rows: two processes could claim the same trial
-        self._claims = _lock_file(address) if _is_sqlite(address) else None
+        self._claims = lock_of(address)
         self._mine: set[int] = set()  # ids of the trials that run for this process
         self._tried: set[int] = set()  # numbers that have failed here
         self._heard: dict[int, Heard] = {}  # of the trials that run elsewhere
@@ -126,10 +124,24 @@ class Study:
     def __exit__(self, *_: object) -> None:
         self._done.set()
         self._pulse.join()
-        for trial_id in list(self._mine):
-            self._put_back(trial_id)
-        self.presence.end(keep={trial.user_attrs.get("owner", "") for trial in self._running()})
+        keep: set[str] | None = None
+        with suppress(OptunaError, SQLAlchemyError):  # a storage that is away
+            for trial_id in list(self._mine):
+                self._put_back(trial_id)
+            keep = {trial.user_attrs.get("owner", "") for trial in self._running()}
+        self.presence.end(keep)
         self.close()
+
+    @contextmanager
+    def reachable(self) -> Iterator[None]:
+        """A storage that is lost on the way, as a sentence."""
+        try:
+            yield
+        except (StorageInternalError, SQLAlchemyError) as error:
+            raise FileError(
+                f"sweep.storage {without_password(self.address)}: was lost on the way ({reason_of(error)}). "
+                "Go on with --resume when it is back; what has been trained is kept."
+            ) from None
 
     def close(self) -> None:
         """Close the connections; they open again when they are needed."""
@@ -137,15 +149,14 @@ class Study:
 
     def agree(self, settings: str) -> None:
         """Refuse a study that was made with other settings."""
-        with suppress(StorageInternalError):
-            known = self.study.user_attrs.get("clearprop")
-            if known is None:
+        if "clearprop" not in self.study.user_attrs:
+            with suppress(StorageInternalError):  # another process was quicker
                 self.study.set_user_attr("clearprop", settings)
-            elif known != settings:
-                raise ConfigError(
-                    f"sweep: the study {self.name!r} in the storage was begun with other settings. "
-                    "Take the same file, or choose another --name."
-                )
+        if self.study.user_attrs.get("clearprop", settings) != settings:
+            raise ConfigError(
+                f"sweep: the study {self.name!r} in the storage was begun with other settings. "
+                "Take the same settings, or start a sweep with another --name."
+            )
 
     def claim(self) -> Claim | None:
         """The next trial to train, which is then this process's own; None if there is none now."""
@@ -249,8 +260,35 @@ class Study:
                 found.append(Entry(trial.number, self._choice(trial.params), summary, trial.value))
         return found
 
+    def drawn(self) -> list[tuple[int, Choice]]:
+        """The numbers and values of the trials that have them, and are trained nowhere."""
+        return [
+            (trial.number, self._choice(trial.params))
+            for trial in self._trials()
+            if len(trial.params) == len(self.search.space)
+            and (trial.state != TrialState.RUNNING or self._is_dead(trial))
+        ]
+
+    def begun(self) -> int:
+        """How many trials there must be for none to be left out that is trained or has come to something."""
+        every = self.storage.get_all_trials(self.id, deepcopy=False)
+        known = [
+            trial.number
+            for trial in every
+            if trial.state == TrialState.RUNNING or "summary" in trial.user_attrs
+        ]
+        return max(known, default=-1) + 1
+
     def importances(self) -> dict[str, float]:
-        """The share of the variance among finished trials that each key explains (fANOVA, Hutter et al. 2014)."""
+        """The share of the variance among finished trials that each key explains (fANOVA, Hutter et al. 2014).
+
+        Raises
+        ------
+        DataError
+            If there is no variance.
+        """
+        if len({trial.value for trial in self._trials() if trial.state == TrialState.COMPLETE}) < 2:
+            raise DataError("sweep: expected finished trials with different results, got none that differ.")
         try:
             import sklearn  # noqa: F401
         except ImportError:
@@ -260,7 +298,7 @@ class Study:
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
         shares = optuna.importance.get_param_importances(self.study, evaluator=evaluator)
         self.close()
-        return shares
+        return {key: float(share) for key, share in shares.items()}
 
     def unsure(self) -> bool:
         """Whether some process elsewhere may be dead, and it is too early to tell."""
@@ -296,57 +334,6 @@ class Study:
             for trial_id in list(self._mine):
                 with suppress(OptunaError, SQLAlchemyError):  # a storage that is away for a moment
                     self.storage.set_trial_user_attr(trial_id, "beat", f"{self.presence.name} {count}")
-
-
-def open_storage(address: str) -> RDBStorage:
-    """An Optuna storage by its address.
-
-    Raises
-    ------
-    FileError
-        If it cannot be opened; a password in the address is not shown.
-    """
-    waits: dict[str, Any] = {"connect_args": {"timeout": 60}} if _is_sqlite(address) else {}
-    said = hidden(address)
-    for attempt in range(3):
-        try:
-            return RDBStorage(address, engine_kwargs=waits)
-        except ImportError as error:
-            reason = f"{error.__cause__ or error}"
-            raise ConfigError(
-                f"sweep.storage {said}: its driver is missing ({reason}). Install it: pip install 'psycopg[binary]'"
-            ) from None
-        except (SQLAlchemyError, OptunaError, RuntimeError) as error:
-            reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-            if attempt < 2:  # two processes may have begun to lay out its tables
-                threading.Event().wait(0.3)
-    raise FileError(f"sweep.storage {said}: could not be opened ({reason}). {EXAMPLE}") from None
-
-
-def address_of(file: Path) -> str:
-    """A file's address as a storage."""
-    return URL.create("sqlite", database=str(file.absolute())).render_as_string()
-
-
-def _is_sqlite(address: str) -> bool:
-    return _url(address).get_backend_name() == "sqlite"
-
-
-def hidden(address: str) -> str:
-    """An address without its password."""
-    return _url(address).render_as_string(hide_password=True)
-
-
-def _url(address: str) -> URL:
-    try:
-        return make_url(address)
-    except ArgumentError:
-        raise ConfigError(f"sweep.storage: got {address!r}. {EXAMPLE}") from None
-
-
-def _lock_file(address: str) -> Path | None:
-    file = _url(address).database
-    return Path(f"{file}.lock") if file else None
 
 
 @contextmanager

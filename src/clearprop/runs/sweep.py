@@ -2,26 +2,27 @@
 
 import json
 from concurrent.futures import Executor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from importlib import import_module
+from math import ceil
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from clearprop.errors import ConfigError, FileError
 from clearprop.runs.config import RunConfig, make_config, read_toml
-from clearprop.runs.folder import RunFolder
+from clearprop.runs.folder import RunFolder, all_runs
 from clearprop.runs.outcomes import Outcome, name_of, outcome_of, run_name
 from clearprop.runs.prepare import Prepared, prepare
 from clearprop.runs.run import build
-from clearprop.runs.share import Say, Share, own_config
-from clearprop.runs.space import Choice, Grid, Search, check_metric
+from clearprop.runs.share import Now, Say, Share, own_config
+from clearprop.runs.space import Choice, Grid, Range, Search, check_metric
 
 if TYPE_CHECKING:
     from clearprop.runs.study import Study
 
 DATABASE = "sweep.db"  # in the sweep's folder, where no other storage is asked for
-HIDDEN = "***"
+OWN = "sweep"  # the study's name there
 
 
 def combinations(config: RunConfig) -> list[Choice]:
@@ -57,12 +58,40 @@ def configurations(config: RunConfig) -> list[tuple[Choice, RunConfig]]:
             raise ConfigError(
                 f"sweep: expected different combinations, got {name} twice. Take one of them out."
             )
-        made[name] = choice, own_config(config, choice)
+        try:
+            made[name] = choice, own_config(config, choice)
+        except ConfigError as error:
+            raise ConfigError(f"{error}{_whole_ends(config, choice)}") from None
     return list(made.values())
 
 
+def _whole_ends(config: RunConfig, choice: Choice) -> str:
+    """What to write where a range has numbers that are not whole, and its key takes no others."""
+    for key, values in config.make_search().space.items():
+        if not isinstance(values, Range) or values.whole or ceil(values.low) >= int(values.high):
+            continue
+        near = ceil(choice[key])
+        if _is_valid(config, choice | {key: near}) and not _is_valid(config, choice | {key: near + 0.5}):
+            low, high = ceil(values.low), int(values.high)
+            return f' Whole ends give whole numbers: "{key}" = {{ low = {low}, high = {high} }}.'
+    return ""
+
+
+def _is_valid(config: RunConfig, choice: Choice) -> bool:
+    with suppress(ConfigError):
+        own_config(config, choice)
+        return True
+    return False
+
+
 def run_sweep(
-    folder: RunFolder, config: RunConfig, say: Say, *, executor: Executor | None = None, join: bool = False
+    folder: RunFolder,
+    config: RunConfig,
+    say: Say,
+    *,
+    now: Now | None = None,
+    executor: Executor | None = None,
+    join: bool = False,
 ) -> list[Outcome]:
     """Train the trials of [sweep], each in a run of its own below the folder, and keep comparison.csv up to date.
 
@@ -72,10 +101,12 @@ def run_sweep(
     Parameters
     ----------
     folder : RunFolder
-        Its name is the study's in the storage.
+        Its name is the study's in a storage that is given.
     config : RunConfig
     say : callable
         Is given a line when something has happened.
+    now : callable, optional
+        Is given the names of the runs that are trained here, each time that they change.
     executor : Executor, optional
         Trains `jobs` trials at a time: threads, processes, or another machine's; by default processes of its own.
     join : bool
@@ -87,46 +118,74 @@ def run_sweep(
         Whatever is wrong, before anything is written.
     """
     try:
-        config = _checked(config.anchored())
+        config = _checked(_anchored(config))
     except BaseException:
         folder.remove_if_empty()
         raise
     if join:
         with folder.locked(shared=True):
-            _check_storage(folder, config)
-            if folder.sweep.is_file():
-                _refuse_another(folder, config)
-            else:
-                _write(folder, config)
-            return _share(folder, config, say, executor)
+            _refuse_another(folder, config)
+            _check_storage(folder, config, begun=True)
+            _write(folder, config)
+            return _share(folder, config, say, now, executor)
     with folder.locked():
         _check_storage(folder, config)
         folder.clear()
         _write(folder, config)
     with folder.locked(shared=True):
-        return _share(folder, config, say, executor)
+        return _share(folder, config, say, now, executor)
 
 
 def resume_sweep(
-    folder: RunFolder, say: Say, *, changes: tuple[str, ...] = (), executor: Executor | None = None
+    folder: RunFolder,
+    say: Say,
+    *,
+    changes: tuple[str, ...] = (),
+    now: Now | None = None,
+    executor: Executor | None = None,
 ) -> list[Outcome]:
     """Go on with a sweep that was stopped, or share one that others are at.
 
     What is done stays, what had begun is resumed, the rest is trained. `changes` may be "sweep.trials=40",
     "sweep.jobs=2" and the storage's address.
     """
-    config = _checked(make_config(read_toml(folder.sweep), str(folder.sweep), changes))
+    config = _checked(_anchored(make_config(read_toml(folder.sweep), str(folder.sweep), changes)))
     with folder.locked(shared=True):
-        _check_storage(folder, config)
+        _check_storage(folder, config, begun=True)
         if changes:
             _write(folder, config)
-        return _share(folder, config, say, executor)
+        return _share(folder, config, say, now, executor)
 
 
-def _share(folder: RunFolder, config: RunConfig, say: Say, executor: Executor | None) -> list[Outcome]:
+def _share(
+    folder: RunFolder, config: RunConfig, say: Say, now: Now | None, executor: Executor | None
+) -> list[Outcome]:
     study = _study(folder, config)
-    study.agree(_settings(config))
-    return Share(folder, config, study, say, executor).run()
+    with study.reachable():
+        study.agree(_settings(config))
+        _name_anew(folder, study)
+        return Share(folder, config, study, say, now, executor).run()
+
+
+def _name_anew(folder: RunFolder, study: "Study") -> None:
+    """Runs of which the names have their keys in another order, as older versions wrote them, are gone on with."""
+    search = study.search
+    old = {_parts(run.name): run.path for run in all_runs(folder.path)}
+    for number, choice in study.drawn():
+        if isinstance(search.sampler, Grid) and choice != search.combinations[number]:
+            expected = name_of(search.combinations[number])
+            raise ConfigError(
+                f"{folder.path}: expected {expected} as trial {number}, got {name_of(choice)}: an older clearprop "
+                "counted the combinations in another order. Start a new sweep."
+            )
+        name = run_name(search, number, choice)
+        path = old.get(_parts(name))
+        if path is not None and path.name != name:
+            path.rename(folder.path / name)
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    return tuple(sorted(name.split(",")))
 
 
 @dataclass(frozen=True)
@@ -144,6 +203,8 @@ class Sweep:
         ------
         ConfigError
             If scikit-learn, whose random forest is fitted to them, is not installed.
+        DataError
+            If their results do not differ.
         """
         return self.study.importances()
 
@@ -153,6 +214,8 @@ def read_sweep(folder: RunFolder) -> Sweep:
 
     Raises
     ------
+    ConfigError
+        If its settings have changed since its trials were begun.
     FileError
         If it has no trials yet, or its storage cannot be reached.
     """
@@ -162,7 +225,8 @@ def read_sweep(folder: RunFolder) -> Sweep:
         raise FileError(
             f"{folder.path / DATABASE}: there are no trials yet. Go on with: clearprop sweep --resume {folder.handle}"
         )
-    with closing(_study(folder, config)) as study:
+    with closing(_study(folder, config)) as study, study.reachable():
+        study.agree(_settings(config))
         return Sweep(search, [outcome_of(folder, search, entry) for entry in study.entries()], study)
 
 
@@ -171,16 +235,14 @@ def search_of(folder: RunFolder) -> Search:
     return _read(folder).make_search()
 
 
-def runs_of_sweep(folder: RunFolder) -> list[RunFolder]:
-    """The runs of a sweep that have begun here, in the order of its trials."""
-    config = _read(folder)
-    if isinstance(config.make_search().sampler, Grid):
-        search = config.make_search()
-        names = [run_name(search, number, choice) for number, choice in enumerate(search.combinations)]
-    else:
-        names = sorted(path.name for path in folder.path.iterdir() if path.is_dir())
-    runs = [RunFolder(folder.path / name) for name in names]
-    return [run for run in runs if run.config.is_file()]
+def _anchored(config: RunConfig) -> RunConfig:
+    """With files by their absolute paths, which hold wherever the sweep is resumed from."""
+    database, config = _room("database"), config.anchored()
+    table = config.sweep
+    if table is None or table.storage is None:
+        return config
+    own = table.model_copy(update={"storage": database.anchored(table.storage)})
+    return config.model_copy(update={"sweep": own})
 
 
 def _checked(config: RunConfig) -> RunConfig:
@@ -212,32 +274,40 @@ def _settings(config: RunConfig) -> str:
 
 
 def _refuse_another(folder: RunFolder, config: RunConfig) -> None:
-    if _settings(_read(folder)) != _settings(config):
+    if folder.config.is_file():
+        raise ConfigError(f"{folder.path}: holds a run, not a sweep. Choose another --name.")
+    if folder.sweep.is_file() and _settings(_read(folder)) != _settings(config):
         raise ConfigError(
             f"{folder.path}: holds a sweep with other settings. Take the same file, or choose another --name."
         )
 
 
-def _check_storage(folder: RunFolder, config: RunConfig) -> None:
-    """Refuse what cannot be used, before anything is written."""
+def _check_storage(folder: RunFolder, config: RunConfig, *, begun: bool = False) -> None:
+    """Refuse what cannot be used, before anything is written: also in the folder, if the sweep may have begun there."""
     try:
-        room = _room()
-        storage = config.make_search().storage
-        if storage is not None and HIDDEN in room.hidden(storage) and HIDDEN in storage:
-            raise ConfigError(
-                f"{folder.path}: the password of its storage is not kept. Give the whole address with --storage."
-            )
-        if storage is not None:
-            with closing(_study(folder, config)) as study:
+        if config.make_search().storage is not None or (begun and (folder.path / DATABASE).is_file()):
+            with closing(_study(folder, config)) as study, study.reachable():
                 study.agree(_settings(config))
+                _check_trials(study)
     except BaseException:
         folder.remove_if_empty()
         raise
 
 
-def _room() -> ModuleType:
+def _check_trials(study: "Study") -> None:
+    """No fewer than there are: they would be missing in the table."""
+    begun, trials = study.begun(), study.search.trials
+    if trials < begun:
+        raise ConfigError(
+            f"sweep.trials: expected at least {begun}, for so many have been begun, got {trials}. Ask for more, or "
+            "leave it as it is."
+        )
+
+
+def _room(name: str) -> ModuleType:
+    """The modules that need Optuna."""
     try:
-        return import_module("clearprop.runs.study")
+        return import_module(f"clearprop.runs.{name}")
     except ImportError as error:
         raise ConfigError(
             f"sweep: needs Optuna, which is not installed ({error}). Install it: pip install 'clearprop[sweep]'"
@@ -245,9 +315,10 @@ def _room() -> ModuleType:
 
 
 def _study(folder: RunFolder, config: RunConfig) -> "Study":
-    room, search = _room(), config.make_search()
-    address = search.storage or room.address_of(folder.path / DATABASE)
-    study: Study = room.Study(address, folder.name, search, config.seed, folder.path)
+    search = config.make_search()
+    address = search.storage or _room("database").address_of(folder.path / DATABASE)
+    name = folder.name if search.storage else OWN  # a folder may be moved
+    study: Study = _room("study").Study(address, name, search, config.seed, folder.path)
     return study
 
 
@@ -255,7 +326,7 @@ def _write(folder: RunFolder, config: RunConfig) -> None:
     """sweep.toml; a password in the storage's address is left out."""
     table = config.sweep
     if table is not None and table.storage is not None:
-        table = table.model_copy(update={"storage": _room().hidden(table.storage)})
+        table = table.model_copy(update={"storage": _room("database").without_password(table.storage)})
     folder.write_config(config.model_copy(update={"sweep": table}), folder.sweep)
 
 

@@ -1,18 +1,18 @@
 """One trial of a sweep, wherever it is trained: in this process, another one, or on another machine."""
 
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import nan
 from typing import Any
 
 from clearprop.blas import threads_each, threads_now
 from clearprop.callbacks import Callback, monitored
-from clearprop.errors import ClearpropError, DivergedError
+from clearprop.errors import ClearpropError, ConfigError, DivergedError, FileError
 from clearprop.files import make_folder
 from clearprop.loop import Training
 from clearprop.runs.config import RunConfig
 from clearprop.runs.folder import RunFolder
-from clearprop.runs.outcomes import PRUNED
+from clearprop.runs.outcomes import PRUNED, state_of
 from clearprop.runs.run import resume, start
 from clearprop.runs.space import Pruner
 
@@ -21,7 +21,7 @@ from clearprop.runs.space import Pruner
 class Judge:
     """Where a trial's values are told, epoch by epoch, and who decides whether it goes on."""
 
-    address: str
+    address: str = field(repr=False)  # it may hold a password
     study: str
     trial: int  # its id
     metric: str
@@ -55,7 +55,7 @@ class Prune(Callback):
     def __init__(self, judge: Judge) -> None:
         import optuna
 
-        from clearprop.runs.study import open_storage
+        from clearprop.runs.database import open_storage
 
         self.judge = judge
         self._database = open_storage(judge.address)
@@ -69,15 +69,36 @@ class Prune(Callback):
         self._database.engine.dispose()
 
     def on_epoch_end(self, training: Training) -> None:
-        if training.epoch <= self.told:
+        if training.epoch <= self.told or not is_judged(training.epoch):
             return
         value = monitored(training, self.judge.metric, "sweep")
-        self.trial.report(value if value == value else nan, training.epoch)
-        if training.epoch < training.settings.epochs and self.trial.should_prune():
+        if self._is_given_up(value, training):
             training.stop(
                 f"{PRUNED}: with {self.judge.metric} at {value:.4g} after epoch {training.epoch}, "
                 f"the pruner {self.judge.pruner.name!r} gave it up"
             )
+
+    def _is_given_up(self, value: float, training: Training) -> bool:
+        from optuna.exceptions import StorageInternalError
+        from sqlalchemy.exc import SQLAlchemyError
+
+        from clearprop.runs.database import reason_of, without_password
+
+        try:
+            self.trial.report(value if value == value else nan, training.epoch)
+            return bool(training.epoch < training.settings.epochs and self.trial.should_prune())
+        except (StorageInternalError, SQLAlchemyError) as error:
+            address = without_password(self.judge.address)
+            raise FileError(
+                f"sweep.storage {address}: was lost after epoch {training.epoch} ({reason_of(error)}). "
+                "Go on with --resume."
+            ) from None
+
+
+def is_judged(epoch: int) -> bool:
+    """The first hundred epochs, then each tenth, and so on: a look at all the others' values takes milliseconds."""
+    every: int = 10 ** max(0, len(str(epoch)) - 2)
+    return epoch % every == 0
 
 
 def train_trial(task: Task) -> dict[str, Any]:
@@ -97,6 +118,11 @@ def train_trial(task: Task) -> dict[str, Any]:
 
 def _train(task: Task) -> dict[str, Any]:
     run = task.run
+    if run.config.is_file() and _settings(run.read_config()) != _settings(task.config):
+        raise ConfigError(
+            f"{run.path}: holds a run with other settings than the trial's. Move it away, or start a sweep with "
+            "another --name."
+        )
     summary = run.read_summary() if run.summary.is_file() else {}
     if summary.get("status") not in ("finished", "diverged"):
         with ExitStack() as stack:
@@ -106,7 +132,15 @@ def _train(task: Task) -> dict[str, Any]:
             else:
                 make_folder(run.path)
                 summary = start(run, task.config, callbacks).summary
-    stopped = str(summary.get("stopped") or "")
-    if stopped.startswith(PRUNED):
-        return summary | {"status": PRUNED, "reason": stopped}
+    if state_of(summary) == PRUNED:
+        return summary | {"status": PRUNED, "reason": summary["stopped"]}
     return summary
+
+
+def _settings(config: RunConfig) -> dict[str, Any]:
+    """What makes the numbers: not where the data lie, nor the threads, which a run writes down when it begins."""
+    tables = config.plain()
+    tables["data"].pop("file", None)
+    for key in ("workers", "blas_threads", "shard_size"):
+        tables["training"].pop(key, None)
+    return tables

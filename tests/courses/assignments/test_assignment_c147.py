@@ -19,11 +19,6 @@ PIXELS = 3 * 32 * 32
 
 
 @pytest.fixture(scope="module")
-def complete(tmp_path_factory):
-    return laid_out(KEY, tmp_path_factory.mktemp("complete") / KEY, solution=True)
-
-
-@pytest.fixture(scope="module")
 def folder(complete):
     """The complete folder's modules by their names."""
     with pytest.MonkeyPatch.context() as patch:

@@ -6,7 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from students import changed, in_folder, laid_out
+from students import changed, in_folder
 
 from clearprop.courses.assignments.catalog import course
 from clearprop.courses.assignments.start import bring_data
@@ -17,16 +17,6 @@ KEY = "cmu10701-s21"
 PARTS = {
     "Linear": 5, "GradientDescentOptimizer": 5, "Sigmoid": 5, "ReLU": 5, "CrossEntropyLoss": 10, "train_network": 20,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def complete(tmp_path_factory):
-    return laid_out(KEY, tmp_path_factory.mktemp("complete") / KEY, solution=True)
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory):
-    return laid_out(KEY, tmp_path_factory.mktemp("empty") / KEY, solution=False)
 
 
 # The folder's own commands

@@ -6,7 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from students import changed, in_folder, laid_out
+from students import changed, in_folder
 
 from clearprop.courses.assignments.catalog import course
 from clearprop.courses.assignments.start import bring_data
@@ -19,16 +19,6 @@ TRAIN = (
     "-c",
     "import hw2; (x, y), (xt, yt) = hw2.get_mnist_threes_nines(); print(x.shape, xt.shape, x.max(), y.sum())",
 )
-
-
-@pytest.fixture(scope="module")
-def complete(tmp_path_factory):
-    return laid_out(KEY, tmp_path_factory.mktemp("complete") / KEY, solution=True)
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory):
-    return laid_out(KEY, tmp_path_factory.mktemp("empty") / KEY, solution=False)
 
 
 def test_the_complete_folder_passes_its_own_tests(complete):

@@ -7,7 +7,7 @@ import warnings
 import pytest
 from c147_other import LOOPED_NET, OTHER_DROPOUT, OTHER_LAYERS, WITHOUT_LATER, WRONG_LATER
 from c147_wrong import CNN, CONV, FC, LAYERS, NET, OPTIM, WRONG
-from students import changed, laid_out, outcomes
+from students import changed, outcomes
 
 from clearprop.courses.assignments.catalog import course
 from clearprop.courses.assignments.check.__main__ import _in_words
@@ -18,16 +18,6 @@ from clearprop.errors import ConfigError
 KEY = "c147-w25"
 NOW = [check.name for check in CHECKS if not check.extra]
 LATER = [check.name for check in CHECKS if check.extra]
-
-
-@pytest.fixture(scope="module")
-def complete(tmp_path_factory):
-    return laid_out(KEY, tmp_path_factory.mktemp("complete") / KEY, solution=True)
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory):
-    return laid_out(KEY, tmp_path_factory.mktemp("empty") / KEY, solution=False)
 
 
 @pytest.fixture

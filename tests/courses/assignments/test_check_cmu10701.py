@@ -1,7 +1,7 @@
 """CMU 10-701's checks: the solution passes, wrong ones are caught and named, another right one passes."""
 
 import pytest
-from students import changed, in_folder, laid_out, outcomes
+from students import changed, in_folder, outcomes
 
 from clearprop.courses.assignments.check.cmu10701 import CHECKS
 
@@ -10,16 +10,6 @@ LIB, SOL = "hw3_lib.py", "hw3_sol.py"
 PARTS = {
     "Linear": 5, "GradientDescentOptimizer": 5, "Sigmoid": 5, "ReLU": 5, "CrossEntropyLoss": 10, "train_network": 20,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def complete(tmp_path_factory):
-    return laid_out(KEY, tmp_path_factory.mktemp("complete") / KEY, solution=True)
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory):
-    return laid_out(KEY, tmp_path_factory.mktemp("empty") / KEY, solution=False)
 
 
 def test_the_solution_passes_all_checks(complete):

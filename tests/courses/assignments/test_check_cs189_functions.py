@@ -1,21 +1,11 @@
 """CS 189's checks of Fall 2022: the solution passes, wrong ones are caught and named, another right one passes."""
 
 import pytest
-from students import changed, in_folder, laid_out, outcomes
+from students import changed, in_folder, outcomes
 
 from clearprop.courses.assignments.check.cs189_functions import CHECKS
 
 KEY = "cs189-fa22"
-
-
-@pytest.fixture(scope="module")
-def complete(tmp_path_factory):
-    return laid_out(KEY, tmp_path_factory.mktemp("complete") / KEY, solution=True)
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory):
-    return laid_out(KEY, tmp_path_factory.mktemp("empty") / KEY, solution=False)
 
 
 def test_the_solution_passes_all_checks(complete):

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from clearprop.lens import graph as g
+from clearprop.lens.document.as_text import columns
 from clearprop.lens.graph import backward, examples
-from clearprop.lens.graph.labels import cells_of, columns_of, filled, norm_text, number_text, width_of
+from clearprop.lens.graph.labels import cells_of, filled, norm_text, number_text, width_of
 
 EXAMPLES: list[Any] = [
     examples.autoencoder,
@@ -36,7 +37,7 @@ def test_long_names_and_large_arrays_fit_too() -> None:
     wide = g.Variable("重" * 16, np.ones((6, 6)))
     loss = g.total((a * b + c * d) * (a - d) * wide + g.sigmoid(a @ b @ c @ d) * wide)
     listing = g.text(loss)
-    assert max(map(columns_of, listing.splitlines())) <= 80
+    assert max(map(columns, listing.splitlines())) <= 80
     assert "norm" in g.text(g.total(g.Variable("x", np.arange(100.0))))
     assert "from 0 to 99" in g.text(g.total(g.Variable("x", np.arange(100.0))))
 

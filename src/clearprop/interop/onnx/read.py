@@ -1,13 +1,13 @@
 """An ONNX file as a network: each tensor is followed from the input to the output."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
 
-from clearprop.arrays import Array, Shape, shape_text
-from clearprop.errors import ClearpropError, DataError
+from clearprop.arrays import Array, shape_text
+from clearprop.errors import ClearpropError, ConfigError, DataError
 from clearprop.interop.onnx import read_constants as constants
 from clearprop.interop.onnx import read_functions as functions
 from clearprop.interop.onnx import read_layers as layers
@@ -16,16 +16,16 @@ from clearprop.interop.onnx import read_shapes as shapes
 from clearprop.interop.onnx import read_sums as sums
 from clearprop.interop.onnx.package import onnx_package
 from clearprop.interop.onnx.read_file import OnnxFile, needed_nodes, read_onnx_file
-from clearprop.interop.onnx.read_node import ANY, ROOM, Node
+from clearprop.interop.onnx.read_node import ANY, ROOM, WITHOUT_IT, Node
 from clearprop.interop.onnx.read_values import Value, chain
 from clearprop.interop.onnx.write_graph import Order, as_ours, channels_first
 from clearprop.layers import Activation
 from clearprop.model import Sequential
-from clearprop.names import check_count, unknown
+from clearprop.names import check_count, nearest, unknown
 from clearprop.plan import plan
 from clearprop.storage import LINKS, fill_params
 
-NO_LAYER = "clearprop has no layer for it. Replace it by layers that it has, or cut the graph before it."
+NO_LAYER = f"clearprop has no layer for it. {WITHOUT_IT}"
 
 
 def _unknown(node: Node) -> Any:
@@ -67,6 +67,7 @@ READERS: dict[str, Callable[[Node], Any]] = {
     "ReduceMean": sums.read_reduce,
     "Reshape": shapes.read_reshape,
     "Shape": constants.read_shape,
+    "Slice": recurrent.read_slice,
     "Split": recurrent.read_split,
     "Squeeze": shapes.read_squeeze,
     "Transpose": shapes.read_transpose,
@@ -74,6 +75,7 @@ READERS: dict[str, Callable[[Node], Any]] = {
     **dict.fromkeys(("GRU", "LSTM", "RNN"), recurrent.read_recurrent),
     **dict.fromkeys(functions.UNARY, functions.read_function),
     **dict.fromkeys(functions.BINARY, sums.read_binary),
+    **dict.fromkeys(functions.CHOICES, functions.read_choice),
     **dict.fromkeys(functions.OF_ROWS, functions.read_rows),
     **dict.fromkeys(("Elu", "Gelu", "LeakyRelu", "Swish"), functions.read_with_settings),
     "Sqrt": _sqrt,
@@ -81,7 +83,11 @@ READERS: dict[str, Callable[[Node], Any]] = {
 
 
 def from_onnx(
-    path: str | PathLike[str], *, input_shape: Sequence[int] | None = None, layout: str | None = None
+    path: str | PathLike[str],
+    *,
+    input_shape: Sequence[int] | None = None,
+    layout: str | None = None,
+    output: str | None = None,
 ) -> Sequential:
     """The network that an ONNX file describes, if it is made of layers that clearprop has.
 
@@ -96,6 +102,9 @@ def from_onnx(
         One example's shape, as it goes in here, where the file leaves sizes open.
     layout : str, optional
         "NCHW" or "NHWC": how images go into the graph. By default the file tells, by its nodes.
+    output : str, optional
+        The tensor that comes out, where the graph has several outputs, or where it is to end: what comes behind it is
+        not read.
 
     Raises
     ------
@@ -112,8 +121,8 @@ def from_onnx(
         raise unknown("from_onnx", "layout", layout, ("NCHW", "NHWC"))
     try:
         file = read_onnx_file(path)
-        graph = _Reading(file, input_shape, layout)
-        return _network(file, graph.start.shape, graph.result())
+        graph = _Reading(file, input_shape, layout, output)
+        return _network(file, graph)
     except UnicodeDecodeError as error:  # protobuf looks at a name when it is asked for it
         raise DataError(
             f"{fspath(path)}: a name in it is no text ({error}). Take an undamaged copy."
@@ -123,9 +132,11 @@ def from_onnx(
 class _Reading:
     """The tensors of one file, as far as they are understood."""
 
-    def __init__(self, file: OnnxFile, input_shape: Sequence[int] | None, layout: str | None) -> None:
+    def __init__(
+        self, file: OnnxFile, input_shape: Sequence[int] | None, layout: str | None, output: str | None
+    ) -> None:
         self.file = file
-        self.output = _only_output(file)
+        self.output = _output(file, output)
         self.nodes = list(needed_nodes(file, self.output))
         self.readers: dict[str, list[Any]] = {}
         for _, node in self.nodes:
@@ -141,7 +152,9 @@ class _Reading:
             self._follow(i, node)
         node = self._node("the output", None, [self.found.get(self.output)])
         y = node.value()
-        if y.places is not None or y.fold:
+        if y.fold:
+            node.refuse("examples and time steps come out as one axis. Leave the last Reshape out.")
+        if y.places is not None:
             node.refuse("images flattened channels first come out, in another order than clearprop's.")
         return y
 
@@ -213,7 +226,7 @@ class _Reading:
                 f"{who}: expected float or integer numbers for a batch of examples, got {len(dims)} axes."
             )
         ours: list[Any] = [dims[order.index(axis)] for axis in range(len(dims))]
-        shape = ours[1:] if given is None else [check_count("from_onnx", "input_shape", n) for n in given]
+        shape = ours[1:] if given is None else _given_shape(given)
         if len(shape) != len(ours) - 1 or any(
             n is not None and n != m for n, m in zip(ours[1:], shape, strict=True)
         ):
@@ -231,21 +244,47 @@ class _Reading:
         user = shapes.first_user(self, self.input.name)
         op = "" if user is None else user.op_type
         if axes == 4:
-            turned = op == "Transpose" and [list(a.ints) for a in user.attribute] == [[0, 3, 1, 2]]
-            first = not turned if layout not in ("NCHW", "NHWC") else layout == "NCHW"
+            first = not self._turned(user) if layout not in ("NCHW", "NHWC") else layout == "NCHW"
             return channels_first(4) if first else as_ours(4)
         if axes == 3 and op in shapes.CHANNELS_FIRST:
             return channels_first(3)
         return (1, 0, 2) if axes == 3 and op in ("RNN", "LSTM", "GRU") else as_ours(axes)
 
-
-def _only_output(file: OnnxFile) -> str:
-    names = [output.name for output in file.graph.output]
-    if len(names) > 1:
-        raise DataError(
-            f"{file.name}: expected one output, got {', '.join(map(repr, names))}. Export the scores alone."
+    def _turned(self, user: Any) -> bool:
+        """Whether images that go in channels last are turned here; one of a single channel by a Reshape."""
+        dims = [dim.dim_value for dim in self.input.type.tensor_type.shape.dim]
+        if user is not None and user.op_type == "Reshape" and dims[3] == 1:
+            target = self.file.tensors.get(user.input[1], np.zeros(0))
+            return bool(target.tolist()[1:] == [1, *dims[1:3]])
+        return (
+            user is not None and user.op_type == "Transpose" and list(user.attribute[0].ints) == [0, 3, 1, 2]
         )
-    return str(names[0])
+
+
+def _given_shape(given: Sequence[int]) -> list[int]:
+    if not isinstance(given, Iterable):
+        raise ConfigError(
+            f"from_onnx: expected input_shape to be one example's sizes, got {given!r}. Write ({given!r},)."
+        )
+    return [check_count("from_onnx", "input_shape", n) for n in given]
+
+
+def _output(file: OnnxFile, given: str | None) -> str:
+    """The name of the tensor that comes out."""
+    names = [str(output.name) for output in file.graph.output]
+    if given is None and len(names) > 1:
+        raise DataError(
+            f"{file.name}: expected one output, got {', '.join(map(repr, names))}. Say which holds the scores: "
+            f"from_onnx(path, output={names[-1]!r})."
+        )
+    inner = {str(name) for node in file.graph.node for name in node.output}
+    if given is not None and given not in inner:
+        near = nearest(str(given), inner)
+        hint = f" Did you mean {near!r}?" if near else ""
+        raise DataError(
+            f"{file.name}: no node gives {given!r}.{hint} Its outputs: {', '.join(map(repr, names))}."
+        )
+    return names[0] if given is None else given
 
 
 def _only_input(file: OnnxFile, readers: dict[str, list[Any]]) -> Any:
@@ -256,9 +295,9 @@ def _only_input(file: OnnxFile, readers: dict[str, list[Any]]) -> Any:
     return given[0]
 
 
-def _network(file: OnnxFile, input_shape: Shape, y: Value) -> Sequential:
+def _network(file: OnnxFile, graph: _Reading) -> Sequential:
     """The chain of layers as a network, with the file's numbers."""
-    steps = chain(y.step)
+    steps, input_shape = chain(graph.result().step), graph.start.shape
     found = [step.layer for step in steps] or [Activation("identity")]
     arrays: dict[str, Array] = {f"{i}.{n}": a for i, step in enumerate(steps) for n, a in step.arrays.items()}
     dtype = "float64" if any(a.dtype == np.float64 for a in file.tensors.values()) else "float32"
@@ -268,7 +307,7 @@ def _network(file: OnnxFile, input_shape: Shape, y: Value) -> Sequential:
             raise DataError(f"expected at most as many parameters as the file has bytes, got {size:,}.")
         model = Sequential(found, input_shape, dtype=dtype)
         link = file.told.get("clearprop.link")
-        if link in LINKS and file.told.get("clearprop.output") == "scores":
+        if link in LINKS and file.told.get("clearprop.output") == graph.output == "scores":
             model.link = link
         fill_params(model, {n: np.asarray(a, model.dtype) for n, a in arrays.items()}, file.name)
     except ClearpropError as error:

@@ -7,9 +7,9 @@ import numpy as np
 
 from clearprop.arrays import Array
 from clearprop.interop.onnx.read_file import KINDS, read_tensor
-from clearprop.interop.onnx.read_functions import BINARY, UNARY
+from clearprop.interop.onnx.read_functions import BINARY, CHOICES, UNARY
 from clearprop.interop.onnx.read_node import Node
-from clearprop.interop.onnx.read_values import Value
+from clearprop.interop.onnx.read_values import Function, Part, States, Value
 
 
 def read_constant(node: Node) -> Array:
@@ -30,7 +30,11 @@ def read_constant(node: Node) -> Array:
 def read_shape(node: Node) -> Array:
     """Shape of what comes in: the batch stands in it as `node.batch`."""
     given = node.get(0)
-    sizes = given.shape if isinstance(given, np.ndarray) else node.value().stored(node.batch)
+    if isinstance(given, Part) and isinstance(given.data, States):
+        given = given.data
+    elif not isinstance(given, np.ndarray):
+        given = node.value()
+    sizes = given.shape if isinstance(given, np.ndarray) else given.stored(node.batch)
     return np.array(sizes[node.attributes.get("start", 0) : node.attributes.get("end")], np.int64)
 
 
@@ -63,22 +67,34 @@ def _gather(node: Node) -> Array:
 
 
 def _concat(node: Node) -> Array:
-    arrays = [node.array(i) for i in range(len(node.given))]
+    arrays, axis = [node.array(i) for i in range(len(node.given))], node.attributes["axis"]
+    if all(a.size and not any(a.strides) for a in arrays) and len({a.flat[0].item() for a in arrays}) == 1:
+        ends = np.concatenate(
+            [np.empty((*a.shape, 0)) for a in arrays], axis % arrays[0].ndim
+        )  # takes no room
+        return np.broadcast_to(arrays[0].flat[0], ends.shape[:-1])
     node.room(sum(a.size for a in arrays))
-    return np.concatenate(arrays, node.attributes["axis"])
+    return np.concatenate(arrays, axis)
 
 
-def _slice(node: Node) -> Array:
-    a = node.array(0)
+def slices(node: Node) -> list[tuple[int, slice]]:
+    """What a Slice takes: axes and what of them, as attributes up to opset 9, then as inputs."""
     if not node.has(1):
         starts, ends, axes = (node.ints(name) for name in ("starts", "ends", "axes"))
     else:
         starts, ends = node.array(1).tolist(), node.array(2).tolist()
         axes = node.array(3).tolist() if node.has(3) else None
     steps = node.array(4).tolist() if node.has(4) else [1] * len(starts)
+    parts = (slice(*part) for part in zip(starts, ends, steps, strict=True))
+    return list(zip(axes or range(len(starts)), parts, strict=True))
+
+
+def _slice(node: Node) -> Array:
+    a = node.array(0)
     cut = [slice(None)] * a.ndim
-    for axis, start, end, step in zip(axes or range(len(starts)), starts, ends, steps, strict=True):
-        cut[axis] = slice(start, None if step < 0 and end < -a.shape[axis] else end, step)
+    for axis, part in slices(node):
+        whole = part.step < 0 and part.stop < -a.shape[axis]  # down to the first one
+        cut[axis] = slice(part.start, None, part.step) if whole else part
     return a[tuple(cut)]
 
 
@@ -100,27 +116,11 @@ def _cast(node: Node) -> Array:
     return a.astype(kind[0])
 
 
-COMPARED: dict[str, Callable[..., Any]] = {
-    "And": np.logical_and,
-    "Equal": np.equal,
-    "Greater": np.greater,
-    "Less": np.less,
-    "Not": np.logical_not,
-    "Or": np.logical_or,
-}
-CHOSEN: dict[str, Callable[..., Any]] = {
-    "Max": np.maximum,
-    "Min": np.minimum,
-    "Mod": np.mod,
-    "Where": np.where,
-}
-
-
 def _chosen(node: Node) -> Array:
     """Comparisons and choices among shapes."""
     arrays = [node.array(i) for i in range(len(node.given))]
     node.room(*np.broadcast_shapes(*(a.shape for a in arrays)))
-    return np.asarray((COMPARED | CHOSEN)[node.op](*arrays))
+    return np.asarray(CHOICES[node.op](*arrays))
 
 
 def _computed(node: Node) -> Array:
@@ -136,6 +136,11 @@ def _computed(node: Node) -> Array:
     return np.asarray(BINARY[node.op](a, b), a.dtype)
 
 
+def _product(node: Node) -> Array:
+    keep = bool(node.attributes.get("keepdims", 1))
+    return np.asarray(node.array(0).prod(_axes(node) or None, keepdims=keep))
+
+
 FOLDED: dict[str, Callable[[Node], Any]] = {
     "Cast": _cast,
     "Concat": _concat,
@@ -143,19 +148,25 @@ FOLDED: dict[str, Callable[[Node], Any]] = {
     "Expand": _expand,
     "Gather": _gather,
     "Identity": lambda node: node.array(0),
+    "ReduceProd": _product,
     "Reshape": _reshape,
     "Slice": _slice,
     "Squeeze": lambda node: np.squeeze(node.array(0), _axes(node) or None),
     "Transpose": lambda node: node.array(0).transpose(node.ints("perm")),
     "Unsqueeze": lambda node: np.expand_dims(node.array(0), _axes(node)),
     **dict.fromkeys([*UNARY, *BINARY], _computed),
-    **dict.fromkeys([*COMPARED, *CHOSEN], _chosen),
+    **dict.fromkeys(CHOICES, _chosen),
 }
 
 
-def read_cast(node: Node) -> Value:
+def read_cast(node: Node) -> Value | Function:
     """A Cast of what comes in: between floats, from integers, or to integers that choose rows of a table."""
-    x, to = node.value(), node.attributes["to"]
+    given, to = node.get(0), node.attributes["to"]
+    if isinstance(given, Function):
+        whole = (given.values == np.rint(given.values)).all()
+        if to in (1, 11) or (to in (6, 7) and whole):
+            return given
+    x = node.value()
     takers = {user.op_type for user in node.takes(node.outputs[0])}
     if to not in (1, 11) and not (to in (6, 7) and takers <= {"Gather"}):
         node.refuse("rounds, or makes numbers less exact, which no layer of clearprop does.")

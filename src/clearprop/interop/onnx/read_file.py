@@ -13,6 +13,7 @@ from clearprop.errors import DataError, FileError
 from clearprop.interop.onnx.package import onnx_package
 from clearprop.messages.files import other_kind
 
+MOST_AXES = 32
 LARGEST = 2**31  # bytes; protobuf holds no more
 KINDS = {  # ONNX's numbers: what they are in memory, and the field that holds them where they are not raw
     1: ("<f4", "float_data"),
@@ -81,9 +82,12 @@ def _bytes(path: Path) -> bytes:
     try:
         if path.is_file() and path.stat().st_size > LARGEST:
             raise DataError(f"{path}: {path.stat().st_size:,} bytes, more than an ONNX file can have.")
+        if path.exists() and not path.is_file():  # who opens a pipe waits for its other end
+            raise OSError(0, "a folder, a pipe or a device")
         return path.read_bytes()
-    except OSError as error:
-        raise FileError(f"{path}: could not be read ({error.strerror}). Expected an ONNX file.") from None
+    except (OSError, ValueError) as error:  # the second: a name that no file can have
+        why = error.strerror if isinstance(error, OSError) else error
+        raise FileError(f"{path}: could not be read ({why}). Expected an ONNX file.") from None
 
 
 def read_tensor(proto: Any, who: object, folder: Path | None = None) -> Array:
@@ -93,7 +97,8 @@ def read_tensor(proto: Any, who: object, folder: Path | None = None) -> Array:
         raise DataError(f"{what}: expected float or integer numbers, got ONNX's type {proto.data_type}.")
     name, field = KINDS[proto.data_type]
     kind, shape = np.dtype(name), tuple(proto.dims)
-    if any(n < 0 or n > LARGEST for n in shape):
+    empty_and_large = 0 in shape and prod(filter(None, shape)) > LARGEST
+    if any(n < 0 or n > LARGEST for n in shape) or empty_and_large or len(shape) > MOST_AXES:
         raise DataError(f"{what}: expected sizes that a file can have, got {shape}.")
     count = prod(shape)
     if proto.data_location:

@@ -51,6 +51,20 @@ BINARY: dict[str, Callable[[Any, Any], Array]] = {
     "Div": np.divide,
     "Pow": np.power,
 }
+CHOICES: dict[str, Callable[..., Any]] = {
+    "And": np.logical_and,
+    "Equal": np.equal,
+    "Greater": np.greater,
+    "GreaterOrEqual": np.greater_equal,
+    "Less": np.less,
+    "LessOrEqual": np.less_equal,
+    "Max": np.maximum,
+    "Min": np.minimum,
+    "Mod": np.mod,
+    "Not": np.logical_not,
+    "Or": np.logical_or,
+    "Where": np.where,
+}
 
 
 @cache
@@ -131,13 +145,24 @@ def read_rows(node: "Node") -> Value:
     return node.keeping(x, Activation(OF_ROWS[node.op]))
 
 
-def combine(op: str, a: Any, b: Any) -> Function | None:
-    """Two operands of which one is a function of the other's base, or a single constant number."""
-    operands = [x for x in (a, b) if not isinstance(x, np.ndarray)]
-    for base in (x.base if isinstance(x, Function) else x for x in operands):
-        values = [float(x.item()) if isinstance(x, np.ndarray) else as_function(x, base) for x in (a, b)]
+def read_choice(node: "Node") -> Value | Function:
+    """A comparison, or a choice by one: a part of a function that is written out."""
+    found = combine(node.op, *node.given)
+    if found is None:
+        node.refuse("compares numbers, or chooses among them, as no activation of clearprop does.")
+    return recognised(node, found)
+
+
+def combine(op: str, *operands: Any) -> Function | None:
+    """Operands of which each is a function of one's base, or a single constant number."""
+    if any(isinstance(x, np.ndarray) and x.size != 1 for x in operands):
+        return None
+    found = [x for x in operands if isinstance(x, Value | Function)]
+    for base in (x.base if isinstance(x, Function) else x for x in found):
+        values = [float(x.item()) if isinstance(x, np.ndarray) else as_function(x, base) for x in operands]
         if all(x is not None for x in values):
-            return _compute(base, BINARY[op], *(x.values if isinstance(x, Function) else x for x in values))
+            each = (x.values if isinstance(x, Function) else x for x in values)
+            return _compute(base, (BINARY | CHOICES)[op], *each)
     return None
 
 

@@ -1,15 +1,17 @@
 """Nodes with weights, and pools: dense, convolutional, normalizing and embedding layers."""
 
 from collections.abc import Sequence
+from functools import partial
 from math import inf
 from typing import Any
 
 import numpy as np
 
 from clearprop.arrays import Array, Shape
+from clearprop.interop.onnx.read_functions import NUMBERS
 from clearprop.interop.onnx.read_node import Node, at_each_step, row_last
 from clearprop.interop.onnx.read_shapes import reshaped
-from clearprop.interop.onnx.read_values import Part, Value
+from clearprop.interop.onnx.read_values import Function, Part, Value
 from clearprop.interop.onnx.write_graph import channels_first
 from clearprop.layers import (
     AvgPool1D,
@@ -78,10 +80,9 @@ def read_conv(node: Node) -> Value:
     pairs = _pairs(node, x, kernel, stride, dilation, pads)
     kind = Conv1D if axes == 1 else Conv2D
     words = ("valid", "same", "causal")[: 4 - axes]
-    layer = kind(
-        w.shape[0], kernel, stride, _word(words, pairs, x.shape[:-1], kernel, stride, dilation), dilation,
-        node.attributes.get("group", 1),
-    )  # fmt: skip
+    padding = _word(words, pairs, x.shape[:-1], kernel, stride, dilation)
+    groups = node.attributes.get("group", 1)
+    layer = kind(w.shape[0], kernel, stride=stride, padding=padding, dilation=dilation, groups=groups)
     return node.then(x, layer, {"w": _turned(w), "b": _bias(node, w.shape[0], w)})
 
 
@@ -96,13 +97,13 @@ def read_conv_transpose(node: Node) -> Value:
     stride, dilation = node.ints("strides", (1, 1)), node.ints("dilations", (1, 1))
     pairs = _pairs(node, x, kernel, stride, dilation, None)
     filters, more = w.shape[1] * groups, node.ints("output_padding", (0, 0))
-    layer = ConvTranspose2D(filters, kernel, stride, pairs, more, dilation, groups)
-    same = ConvTranspose2D(filters, kernel, stride, "same", 0, dilation, groups)
+    make = partial(ConvTranspose2D, filters, kernel, stride=stride, dilation=dilation, groups=groups)
+    layer, same = make(padding=pairs, output_padding=more), make(padding="same")
     if any(map(any, pairs)) and same.pads(x.shape) == pairs:
         if same.output_shape(x.shape, "") == layer.output_shape(x.shape, node.who):
             layer = same
     elif not any(map(any, pairs)):
-        layer = ConvTranspose2D(filters, kernel, stride, "valid", more, dilation, groups)
+        layer = make(padding="valid", output_padding=more)
     return node.then(x, layer, {"w": _turned(w), "b": _bias(node, filters, w)})
 
 
@@ -178,12 +179,22 @@ def read_pool(node: Node) -> Value:
         node.refuse(f"expected a pool of at most {WIDEST:,} places and {WIDEST_FRAME:,} of padding.")
     padding = _word(("valid", "same"), pairs, x.shape[:-1], window, stride, dilation)
     if largest:
-        return node.then(x, (MaxPool1D if axes == 1 else MaxPool2D)(window, stride, padding, dilation), {})
+        return node.then(
+            x,
+            (MaxPool1D if axes == 1 else MaxPool2D)(
+                window, stride=stride, padding=padding, dilation=dilation
+            ),
+            {},
+        )
     if max(dilation) > 1 or (pads is not None and not counts and any(map(any, pads))):
         node.refuse(
             "expected a mean of neighbours, and padding of its own. clearprop's AvgPool has no dilation."
         )
-    return node.then(x, (AvgPool1D if axes == 1 else AvgPool2D)(window, stride, padding, counts), {})
+    return node.then(
+        x,
+        (AvgPool1D if axes == 1 else AvgPool2D)(window, stride=stride, padding=padding, count_padding=counts),
+        {},
+    )
 
 
 def _rounded_up(spatial: Shape, window: Shape, stride: Shape, dilation: Shape, pairs: Pairs) -> Pairs:
@@ -226,7 +237,7 @@ def read_batch_norm(node: Node) -> Value:
     parts = {
         name: node.array(i + 1) for i, name in enumerate(("gamma", "beta", "running_mean", "running_var"))
     }
-    layer = BatchNorm(node.number("momentum", 0.9), node.number("epsilon", 1e-5))
+    layer = BatchNorm(momentum=node.number("momentum", 0.9), eps=node.number("epsilon", 1e-5))
     if x.places is not None:
         return _of_places(node, x, layer, parts)
     return node.then(node.in_order(x, channels_first(len(x.order))), layer, parts)
@@ -248,7 +259,7 @@ def read_layer_norm(node: Node) -> Value:
     x = node.value()
     axis = node.attributes.get("axis", -1)
     axes = -axis if axis < 0 else len(x.order) - axis
-    layer = LayerNorm(node.number("epsilon", 1e-5), axes)
+    layer = LayerNorm(eps=node.number("epsilon", 1e-5), axes=axes)
     shape = x.shape[-axes:]
     gamma = np.broadcast_to(node.array(1), shape)
     beta = (
@@ -275,7 +286,7 @@ def read_group_norm(node: Node) -> Any:
 
 def groups_normalized(node: Node, x: Value, groups: int, eps: float, gamma: Array, beta: Array) -> Value:
     """A GroupNorm with a gamma and beta for each channel, or for each group."""
-    layer, channels = GroupNorm(groups, eps), x.shape[-1]
+    layer, channels = GroupNorm(groups, eps=eps), x.shape[-1]
     if channels % len(gamma) or channels % len(beta):
         node.refuse(f"expected scales for {channels} channels, got {len(gamma)} and {len(beta)}.")
     each = {"gamma": gamma.repeat(channels // len(gamma)), "beta": beta.repeat(channels // len(beta))}
@@ -293,7 +304,11 @@ def read_dropout(node: Node) -> Value:
 
 def read_embedding(node: Node) -> Value:
     """Gather: rows of a table, by the numbers that come in."""
-    table, x = node.array(0), node.value(1)
+    table, given = node.array(0), node.get(1)
+    from_end = isinstance(given, Function) and (given.values == NUMBERS)[NUMBERS >= 0].all()
+    x = (
+        given.base if from_end else node.value(1)
+    )  # numbers below 0, which count from the table's end, do not come in
     if table.ndim != 2 or node.attributes.get("axis", 0) != 0 or not x.plain:
         node.refuse(
             f"expected rows of a table (V, M), got {table.shape}. An Embedding is a Gather along axis 0."

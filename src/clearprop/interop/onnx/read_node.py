@@ -11,11 +11,13 @@ import numpy as np
 from clearprop.arrays import Array, Shape, shape_text
 from clearprop.errors import ClearpropError, DataError
 from clearprop.interop.onnx.read_file import OnnxFile
+from clearprop.interop.onnx.read_scales import rescaled, scalable, straight
 from clearprop.interop.onnx.read_values import Function, Part, Step, Value
 from clearprop.interop.onnx.write_graph import Order, as_ours, channels_first
 from clearprop.layers import Layer, TimeDistributed
 
 ANY = 10_007  # stands for any number of examples, where sizes are computed: a prime that no other axis has
+WITHOUT_IT = "Export the network without it, or let the graph end before it: from_onnx(path, output=…)."
 ROOM = 2**16  # numbers that may be computed from a file beside those that stand in it
 
 
@@ -46,7 +48,7 @@ class Node:
 
     def refuse(self, why: str) -> NoReturn:
         """Raise the error; a reason of one sentence gets what can always be done."""
-        remedy = "" if ". " in why else " Export the network without it, or cut the graph before it."
+        remedy = "" if ". " in why else f" {WITHOUT_IT}"
         raise DataError(f"{self.who}: {why}{remedy}")
 
     def told(self, sizes: Sequence[int]) -> str:
@@ -66,10 +68,7 @@ class Node:
         """An input that depends on the network's input, and is what a layer gives."""
         found = self.get(i)
         if isinstance(found, Function):
-            self.refuse(
-                "what comes in is a function of each number that no activation of clearprop is. "
-                "Take one of these, such as relu or gelu."
-            )
+            return self._settled(found)
         if isinstance(found, Part):
             self.refuse(f"takes {found.kind}, with which clearprop has no layer that goes on like this.")
         if not isinstance(found, Value):
@@ -77,6 +76,21 @@ class Node:
                 f"expected input {i} to depend on the network's input, got constants. Fold constants first."
             )
         return found
+
+    def _settled(self, found: Function) -> Value:
+        """A function that ends here: no more than a scale and a shift, which the layer before it takes in."""
+        line = straight(found)
+        if line is None:
+            self.refuse(
+                "what comes in is a function of each number that no activation of clearprop is. "
+                "Take one of these, such as relu or gelu."
+            )
+        if scalable(found.base) is None:
+            self.refuse(
+                f"what comes in is scaled by {line[0]:.6g} and shifted by {line[1]:.6g}, and no layer stands before it "
+                "whose weights could do this. Scale inputs before the network."
+            )
+        return rescaled(found.base, *line)
 
     def array(self, i: int) -> Array:
         """An input that is constant."""
@@ -147,11 +161,6 @@ class Node:
         """x behind a layer that leaves each number in its place."""
         y = self.then(replace(x, places=None), layer, arrays)
         return replace(y, places=x.places)
-
-    def instead(self, x: Value, **arrays: Array) -> Value:
-        """x with other arrays in its last layer."""
-        assert x.step is not None
-        return replace(x, step=replace(x.step, arrays={**x.step.arrays, **arrays}))
 
     def room(self, *shape: int) -> None:
         """Refuse to compute constants of this size, if the file is much smaller."""

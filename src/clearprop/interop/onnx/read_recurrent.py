@@ -2,22 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from clearprop.arrays import Array, Shape
 from clearprop.interop.onnx.gates import ORDER, RNN_FUNCTIONS, from_onnx
-from clearprop.interop.onnx.read_node import Node, shortest
+from clearprop.interop.onnx.read_constants import slices
+from clearprop.interop.onnx.read_node import WITHOUT_IT, Node, shortest
 from clearprop.interop.onnx.read_shapes import sizes_of
-from clearprop.interop.onnx.read_values import Part, Value
+from clearprop.interop.onnx.read_values import Part, States, Value
 from clearprop.interop.onnx.write_recurrent import TIME_FIRST
 from clearprop.layers import GRU, LSTM, Bidirectional, Elman, Layer
 from clearprop.layers.recurrent import Recurrent
 
 FUNCTIONS = {"LSTM": ("sigmoid", "tanh", "tanh"), "GRU": ("sigmoid", "tanh")}
-ALL, LAST, HALF = (
-    "all states of a recurrent layer",
-    "the last states of recurrent layers",
-    "one direction's last state",
+ALL, LAST, HALF, SIDE, STEP = (
+    "all states of a recurrent layer", "the last states of recurrent layers", "one direction's last state",
+    "all states of one direction", "the last time step",
+)  # fmt: skip
+NO_STEP = (
+    "expected the last time step of an RNN, LSTM or GRU of one direction, which its layer gives without "
+    "return_sequences. clearprop has no layer that picks out others."
 )
 
 
@@ -43,11 +47,14 @@ def with_sequences(layer: Recurrent, sequences: bool) -> Recurrent:
 
 
 @dataclass(frozen=True, eq=False)
-class AllStates:
+class AllStates(States):
     """Y, (T, sides, N, H)."""
 
     cell: Cell
-    beside: ClassVar[Shape] = (0, 2, 1, 3)
+    beside = (0, 2, 1, 3)
+
+    def sizes(self, batch: int) -> Shape:
+        return (self.cell.x.shape[0], self.cell.sides, batch, self.cell.layer.units)
 
     def squeezed(self, node: Node, axes: Sequence[int]) -> Value:
         if [axis % 4 for axis in axes] != [1] or self.cell.sides > 1:
@@ -55,19 +62,59 @@ class AllStates:
         return self.cell.value(node, True)
 
     def joined(self, node: Node, target: Sequence[int]) -> Value:
-        T, H = self.cell.x.shape[0], self.cell.layer.units
-        sizes = sizes_of(node, list(target), (T, node.batch, self.cell.sides, H))
-        if sizes != (T, node.batch, self.cell.sides * H):
+        T, N, sides, H = self.stored(node.batch)
+        if sizes_of(node, list(target), (T, N, sides, H)) != (T, N, sides * H):
             node.refuse("expected the directions' states side by side.")
         return self.cell.value(node, True)
 
+    def cut(self, node: Node, axis: int, part: range) -> Any:
+        if axis != 1 or len(part) != 1:
+            return node.value()
+        return Part("one direction's states", self.cell.x, OneSide(self.cell, part[0]))
+
 
 @dataclass(frozen=True, eq=False)
-class LastStates:
+class OneSide(States):
+    """One direction's part of Y, (T, 1, N, H)."""
+
+    cell: Cell
+    side: int
+
+    def sizes(self, batch: int) -> Shape:
+        return (self.cell.x.shape[0], 1, batch, self.cell.layer.units)
+
+    def squeezed(self, node: Node, axes: Sequence[int]) -> Part:
+        if [axis % 4 for axis in axes] != [1]:
+            node.refuse("expected axis 1 of one direction to go.")
+        return Part(SIDE, self.cell.x, SideStates(self.cell, self.side))
+
+
+@dataclass(frozen=True, eq=False)
+class SideStates(States):
+    """One direction's part of Y, (T, N, H)."""
+
+    cell: Cell
+    side: int
+
+    def sizes(self, batch: int) -> Shape:
+        return (self.cell.x.shape[0], batch, self.cell.layer.units)
+
+    def cut(self, node: Node, axis: int, part: range) -> Part:
+        last = 0 if self.side else self.cell.x.shape[0] - 1  # the way back ends at the first step
+        if axis != 0 or list(part) != [last]:
+            node.refuse(NO_STEP)
+        return Part(LAST, self.cell.x, LastStates([(self.cell, self.side)]))
+
+
+@dataclass(frozen=True, eq=False)
+class LastStates(States):
     """Y_h, (sides, N, H), of one layer, or of several one after the other."""
 
     states: list[tuple[Cell, int]]
-    beside: ClassVar[Shape] = (1, 0, 2)
+    beside = (1, 0, 2)
+
+    def sizes(self, batch: int) -> Shape:
+        return (len(self.states), batch, self.states[0][0].layer.units)
 
     def squeezed(self, node: Node, axes: Sequence[int]) -> Any:
         if [axis % 3 for axis in axes] != [0] or len(self.states) > 1:
@@ -81,23 +128,41 @@ class LastStates:
         return cell.value(node, False) if cell.sides == 1 else Part(HALF, cell.x, (cell, side))
 
     def joined(self, node: Node, target: Sequence[int]) -> Value:
-        H = self.states[0][0].layer.units
-        if sizes_of(node, list(target), (node.batch, len(self.states), H)) != (
-            node.batch,
-            len(self.states) * H,
-        ):
+        N, sides, H = self.stored(node.batch)
+        if sizes_of(node, list(target), (N, sides, H)) != (N, sides * H):
             node.refuse("expected the directions' states side by side.")
-        return _both(node, self.states)
+        return _both(node, self.states, False)
+
+    def cut(self, node: Node, axis: int, part: range) -> Any:
+        states = [self.states[i] for i in part] if axis == 0 else []
+        return Part(LAST, states[0][0].x, LastStates(states)) if states else node.value()
 
 
-def _both(node: Node, states: Sequence[tuple[Cell, int]]) -> Value:
-    """The last states of a layer's two directions."""
+@dataclass(frozen=True, eq=False)
+class LastStep(States):
+    """The last time step of x, with an axis of one step."""
+
+    x: Value
+    axis: int
+
+    def sizes(self, batch: int) -> Shape:
+        sizes = self.x.stored(batch)
+        return (*sizes[: self.axis], 1, *sizes[self.axis + 1 :])
+
+    def squeezed(self, node: Node, axes: Sequence[int]) -> Value:
+        if [axis % 3 for axis in axes] != [self.axis]:
+            node.refuse(f"expected axis {self.axis} of one time step to go.")
+        return last_step(node, self.x)
+
+
+def _both(node: Node, states: Sequence[tuple[Cell, int]], sequences: bool) -> Value:
+    """The last states of a layer's two directions, or all of them."""
     cell = states[0][0]
     if [side for _, side in states] != list(range(cell.sides)) or any(
         other is not cell for other, _ in states
     ):
-        node.refuse("expected the last states of both directions of one layer, forward first.")
-    return cell.value(node, False)
+        node.refuse("expected the states of both directions of one layer, forward first.")
+    return cell.value(node, sequences)
 
 
 def put_together(node: Node) -> Any:
@@ -106,9 +171,13 @@ def put_together(node: Node) -> Any:
     axis = node.attributes["axis"]
     if len(parts) == len(node.given) and all(part.kind == LAST for part in parts) and axis in (0, -3):
         return Part(LAST, parts[0].base, LastStates([state for part in parts for state in part.data.states]))
-    if len(parts) == len(node.given) and all(part.kind == HALF for part in parts) and axis in (1, -1):
-        return _both(node, [part.data for part in parts])
-    return node.refuse("puts tensors side by side. clearprop has Residual, which adds, and Bidirectional.")
+    for kind, axes in ((HALF, (1, -1)), (SIDE, (2, -1))):
+        if len(parts) == len(node.given) and all(part.kind == kind for part in parts) and axis in axes:
+            states = [(part.data.cell, part.data.side) if kind == SIDE else part.data for part in parts]
+            return _both(node, states, kind == SIDE)
+    return node.refuse(
+        f"puts tensors side by side. clearprop has Residual, which adds, and Bidirectional. {WITHOUT_IT}"
+    )
 
 
 def read_split(node: Node) -> tuple[Any, ...]:
@@ -131,13 +200,35 @@ def read_last(node: Node) -> Any:
             node.refuse("expected a single number as the index, which leaves no axis.")
         return found
     x = node.value()
-    step, time = x.step, x.order.index(1) if len(x.order) == 3 else -1
-    last = index.ndim == 0 and int(index) in (-1, x.shape[0] - 1) and axis % len(x.order) == time
-    if step is None or not last or not isinstance(step.inner, Recurrent) or step.out != x.full:
-        node.refuse(
-            "expected the last time step of an RNN, LSTM or GRU of one direction, which its layer gives without "
-            "return_sequences. clearprop has no layer that picks out others."
-        )
+    time = x.order.index(1) if len(x.order) == 3 else -1
+    if index.ndim or axis % len(x.order) != time or int(index) not in (-1, x.shape[0] - 1):
+        node.refuse(NO_STEP)
+    return last_step(node, x)
+
+
+def read_slice(node: Node) -> Any:
+    """Slice of the last time step, of one direction's states, or of all that there is."""
+    given = node.get(0)
+    states = given.data if isinstance(given, Part) and isinstance(given.data, States) else None
+    stored = (states or node.value()).stored(node.batch)
+    cuts = [(axis % len(stored), range(stored[axis])[part]) for axis, part in slices(node)]
+    cuts = [(axis, part) for axis, part in cuts if part != range(stored[axis])]
+    if not cuts:
+        return given
+    axis, part = cuts[0]
+    if states is not None and len(cuts) == 1 and not states.turned:
+        return states.cut(node, axis, part)
+    x = node.value()
+    if len(cuts) > 1 or len(x.order) != 3 or x.order[axis] != 1 or list(part) != [x.shape[0] - 1]:
+        node.refuse(NO_STEP)
+    return Part(STEP, x, LastStep(x, axis))
+
+
+def last_step(node: Node, x: Value) -> Value:
+    """The layer that gives x, without its return_sequences."""
+    step = x.step
+    if step is None or not isinstance(step.inner, Recurrent) or step.out != x.full:
+        node.refuse(NO_STEP)
     before = Value(step.before, step.shape[len(x.fold) :], (0, 1, 2), x.fold)
     return node.then(before, with_sequences(step.inner, False), step.arrays, (0, 1))
 
@@ -154,7 +245,7 @@ def read_recurrent(node: Node) -> tuple[Any, Any]:
     _check_settings(node, x, kind)
     w, r = node.array(1), node.array(2)
     b = node.array(3) if node.has(3) else None
-    H, G = r.shape[-1], len(ORDER[kind])
+    H, G = node.attributes.get("hidden_size", r.shape[-1]), len(ORDER[kind])
     shapes = ((w, (sides, G * H, x.shape[1])), (r, (sides, G * H, H)), (b, (sides, 2 * G * H)))
     for given, shape in shapes:
         if given is not None and given.shape != shape:
@@ -195,7 +286,7 @@ def _is_zero(a: Array) -> bool:
 def _layer(node: Node, kind: str, units: int, sides: int) -> Recurrent:
     names = [n.decode() if isinstance(n, bytes) else n for n in node.attributes.get("activations", [])]
     if kind == "RNN":
-        return Elman(units, _function(node, names or ["Tanh"] * sides))
+        return Elman(units, activation=_function(node, names or ["Tanh"] * sides))
     if names and tuple(name.lower() for name in names) != FUNCTIONS[kind] * sides:
         node.refuse(f"expected the activations {', '.join(FUNCTIONS[kind])}, got {', '.join(names)}.")
     if kind == "LSTM":

@@ -5,17 +5,18 @@ A Transpose makes no layer: a value remembers the order in which its axes stand.
 rows in clearprop's order.
 """
 
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from clearprop.arrays import Array, Shape
-from clearprop.interop.onnx.read_functions import is_of_each
+from clearprop.interop.onnx.read_functions import UNARY, is_of_each
 from clearprop.interop.onnx.read_node import Node
-from clearprop.interop.onnx.read_values import Part, Step, Value, chain
+from clearprop.interop.onnx.read_values import Part, States, Step, Value, chain
 from clearprop.interop.onnx.write_graph import Order, as_ours, channels_first
-from clearprop.layers import BatchNorm, Dense, Dropout, Flatten, Reshape
+from clearprop.layers import BatchNorm, Conv1D, Conv2D, Dense, Dropout, Flatten, Reshape
 
 LARGEST_IMAGE = 2**24  # numbers of an image that is flattened in another order
 CHANNELS_FIRST = (
@@ -43,8 +44,8 @@ def first_user(node: Node | Any, name: str) -> Any:
 
 def read_transpose(node: Node) -> Any:
     x, perm = node.get(0), node.ints("perm")
-    if isinstance(x, Part) and perm == x.data.beside:
-        return Part(f"{x.kind}, side by side", x.base, x.data)
+    if isinstance(x, Part) and isinstance(x.data, States) and perm == x.data.beside and not x.data.turned:
+        return Part(f"{x.kind}, side by side", x.base, replace(x.data, turned=True))
     x = node.value()
     if x.places is not None:
         node.in_order(x, x.order)
@@ -70,7 +71,7 @@ def read_reshape(node: Node) -> Any:
         if sizes_of(node, target, given.base.stored(node.batch)) != given.base.stored(node.batch):
             node.refuse("expected the shape that there was before the groups.")
         return groups_normalized(node, given.base, *given.data)
-    if isinstance(given, Part) and given.kind.endswith("side by side"):
+    if isinstance(given, Part) and isinstance(given.data, States) and given.data.turned:
         return given.data.joined(node, tuple(target))
     x = node.value()
     sizes = sizes_of(node, target, x.stored(node.batch))
@@ -101,31 +102,95 @@ def read_squeeze(node: Node) -> Any:
     """Squeeze and Unsqueeze: axes with one number go or come."""
     given = node.get(0)
     axes = node.array(1).reshape(-1).tolist() if node.has(1) else list(node.ints("axes", ()))
-    if isinstance(given, Part):
+    if isinstance(given, Part) and isinstance(given.data, States) and not given.data.turned:
         return given.data.squeezed(node, axes)
     x = node.value()
-    stored = list(x.stored(node.batch))
+    rank = len(x.order)
+    if x.places is not None:
+        node.in_order(x, x.order)
     if node.op == "Unsqueeze":
-        for axis in sorted(axis % (len(stored) + len(axes)) for axis in axes):
-            stored.insert(axis, 1)
-    else:
-        at = {axis % len(stored) for axis in axes} or {i for i, n in enumerate(stored) if n == 1 and i}
-        if any(stored[i] != 1 for i in at):
-            node.refuse(f"expected axes of one number, got {axes} of {node.told(stored)}.")
-        stored = [n for i, n in enumerate(stored) if i not in at]
-    return to_shape(node, x, tuple(stored))
+        for axis in sorted(axis % (rank + len(axes)) for axis in axes):
+            x = _with_axis(node, x, axis)
+        return x
+    stored = x.stored(node.batch)
+    at = {axis % rank for axis in axes} or {i for i, n in enumerate(stored) if n == 1 and x.order[i]}
+    if any(stored[i] != 1 or x.order[i] == 0 for i in at):
+        node.refuse(f"expected axes of one number, got {axes} of {node.told(stored)}.")
+    return _without_axes(node, x, {x.order[i] for i in at})
+
+
+def _with_axis(node: Node, x: Value, at: int) -> Value:
+    """One more stored axis, of one number: where it is channels, they are the last axis here."""
+    rank = len(x.order) + 1
+    orders = {}  # by where the axis comes here
+    for here in range(1, rank):
+        order = [axis + (axis >= here) for axis in x.order]
+        orders[here] = (*order[:at], here, *order[at:])
+    user = first_user(node, node.outputs[0])
+    first = x.order != as_ours(rank - 1) or (user is not None and user.op_type in CHANNELS_FIRST)
+    wanted = (channels_first(rank), as_ours(rank)) if first else (as_ours(rank), channels_first(rank))
+    here = next((h for order in wanted for h in orders if orders[h] == order), 1)
+    return reshaped(node, x, (*x.shape[: here - 1], 1, *x.shape[here - 1 :]), orders[here])
+
+
+def _without_axes(node: Node, x: Value, gone: set[int]) -> Value:
+    """Axes of one number gone, wherever they stand."""
+    kept = [axis for axis in range(len(x.order)) if axis not in gone]
+    if kept == [0]:
+        return _single(node, x)
+    order = tuple(kept.index(axis) for axis in x.order if axis not in gone)
+    found = _along_time(node, x) if gone == {1} else None
+    return found or reshaped(node, x, tuple(x.shape[axis - 1] for axis in kept[1:]), order)
+
+
+def _along_time(node: Node, x: Value) -> Value | None:
+    """A convolution of images that are one row high, made of sequences: as Keras exports Conv1D."""
+    step = x.step
+    if step is None or type(step.layer) is not Conv2D or step.before is None or step.out != x.full:
+        return None
+    before, conv = step.before, step.layer
+    pads = conv.pads(step.shape)
+    row = type(before.layer) is Reshape and before.out == (1, *before.shape) == step.shape
+    if not row or conv.kernel[0] != 1 or any(pads[0]):
+        return None
+    padding = conv.padding if isinstance(conv.padding, str) else pads[1:]
+    layer = Conv1D(
+        conv.filters, conv.kernel[1:], stride=conv.stride[1:], padding=padding, dilation=conv.dilation[1:],
+        groups=conv.groups,
+    )  # fmt: skip
+    sequence = Value(before.before, before.shape, channels_first(3))
+    return node.then(sequence, layer, {"w": step.arrays["w"][0], "b": step.arrays["b"]})
+
+
+def _single(node: Node, x: Value) -> Value:
+    """One number for each example, (N,), which is (N, 1) here: at the end alone, or before functions of each number."""
+    waiting, seen = [node.outputs[0]], set()
+    while waiting:
+        name = waiting.pop()
+        for user in node.takes(name) if name not in seen else ():
+            if user.op_type not in UNARY:
+                node.refuse(
+                    "makes (N,) out of (N, 1), and goes on with it. clearprop has an axis behind the batch: leave it."
+                )
+            waiting += user.output
+        seen.add(name)
+    return reshaped(node, x, (1,), (0, 1))
 
 
 def to_shape(node: Node, x: Value, sizes: Shape) -> Value:
-    """x as stored, in other sizes: the same examples, or batch and time made one axis or two again."""
+    """x as stored, in other sizes: the same examples, or batch and time made one axis or several again."""
     batch = node.batch * prod(x.fold)
     if x.order[0] == 0 and sizes:
-        if x.fold and x.plain and sizes == (batch // x.fold[-1], x.fold[-1], *x.shape):
-            return Value(x.step, (x.fold[-1], *x.shape), as_ours(len(sizes)), x.fold[:-1])
+        for i in range(len(x.fold)):
+            if x.plain and sizes == (node.batch * prod(x.fold[:i]), *x.fold[i:], *x.shape):
+                return Value(x.step, (*x.fold[i:], *x.shape), as_ours(len(sizes)), x.fold[:i])
         if sizes[0] == batch and prod(sizes[1:]) == prod(x.shape) and len(sizes) > 1:
             return _each_example(node, x, sizes[1:])
-        if len(x.shape) > 1 and x.plain and sizes == (batch * x.shape[0], *x.shape[1:]):
-            return Value(x.step, x.shape[1:], as_ours(len(sizes)), (*x.fold, x.shape[0]))
+        if sizes == (batch,) and prod(x.shape) == 1:
+            return _single(node, x)
+        for i in range(1, len(x.shape)):
+            if x.plain and sizes == (batch * prod(x.shape[:i]), *x.shape[i:]):
+                return Value(x.step, x.shape[i:], as_ours(len(sizes)), (*x.fold, *x.shape[:i]))
     return node.refuse(
         f"makes {node.told(sizes)} out of {node.told(x.stored(node.batch))}: examples are mixed, or axes in another "
         "order. clearprop's Reshape keeps the batch as the first axis."
@@ -174,7 +239,7 @@ def _check_size(node: Node, n: int) -> None:
 def reshaped(node: Node, x: Value, shape: Shape, order: Order) -> Value:
     """A Flatten or Reshape behind x, in one with those before it; none where nothing changes."""
     step = x.step
-    while step is not None and type(step.layer) in (Flatten, Reshape):
+    while step is not None and type(step.layer) in (Flatten, Reshape) and not x.fold:
         step = step.before
         x = Value(step, x.step.shape, x.order)  # type: ignore[union-attr]
     if x.shape == shape:

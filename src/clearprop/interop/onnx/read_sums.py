@@ -1,6 +1,5 @@
 """Sums and products: of two branches, with a bias or a scale, and in norms and functions that are written out."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,19 +7,10 @@ import numpy as np
 from clearprop.arrays import Array
 from clearprop.interop.onnx.read_functions import combine, recognised, same
 from clearprop.interop.onnx.read_node import Node, of_channels, row_last
+from clearprop.interop.onnx.read_scales import rescaled, scalable
 from clearprop.interop.onnx.read_shapes import reshaped
 from clearprop.interop.onnx.read_values import Function, Part, Value, chain, fork
-from clearprop.layers import (
-    Conv1D,
-    Conv2D,
-    ConvTranspose2D,
-    Dense,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    LayerNorm,
-    Residual,
-)
-from clearprop.layers.norm import Normalization
+from clearprop.layers import GlobalAvgPool, GlobalMaxPool, LayerNorm, Residual
 
 DEEPEST = 16  # Residual layers inside one another
 MEAN, CENTRED, SQUARES, VAR, STD = (
@@ -37,7 +27,7 @@ def read_binary(node: Node) -> Any:
     if node.op == "Add" and isinstance(a, Value) and isinstance(b, Value):
         return _residual(node, a, b)
     constant = next((x for x in (a, b) if isinstance(x, np.ndarray)), None)
-    if constant is not None and not (constant.ndim == 0 and node.op in ("Mul", "Div")):
+    if constant is not None and not (constant.size == 1 and node.op in ("Mul", "Div")):
         found = _into_layer(node, 1 if constant is a else 0, constant)
         if found is not None:
             return found
@@ -47,30 +37,26 @@ def read_binary(node: Node) -> Any:
             return recognised(node, found)
     what = "two branches" if constant is None else f"numbers of shape {constant.shape}"
     return node.refuse(
-        f"computes with {what} what no layer of clearprop does: a bias stands behind a dense or convolutional layer, a "
-        "scale behind a norm, and branches are added, in the same order of axes. Scale inputs before the network."
+        f"computes with {what} what no layer of clearprop does: a bias or a scale stands behind a dense or "
+        "convolutional layer or a norm, and branches are added, in the same order of axes. Scale inputs before the "
+        "network."
     )
 
 
 def _into_layer(node: Node, i: int, constant: Array) -> Value | None:
-    """A bias, or a scale behind a norm, as the parameters of the layer before it."""
+    """A bias or a scale as the parameters of the layer before it."""
     if isinstance(node.get(i), Function):
         return None
     x = node.value(i)
-    inner = x.step.inner if x.step is not None and x.step.out == x.full else None
-    arrays: Mapping[str, Array] = x.step.arrays if x.step is not None else {}
-    name = "beta" if isinstance(inner, Normalization) else "b"
-    if not isinstance(inner, Normalization | Dense | Conv1D | Conv2D | ConvTranspose2D):
+    names = scalable(x)
+    if names is None or x.step is None or (node.op in ("Sub", "Div") and i == 1):
         return None
-    vector = of_channels(x, constant, arrays[name].shape)
-    if vector is None or (node.op in ("Sub", "Div") and i == 1):
+    vector = of_channels(x, constant, x.step.arrays[names[1]].shape)
+    if vector is None:
         return None
     if node.op in ("Add", "Sub"):
-        return node.instead(x, **{name: arrays[name] + (vector if node.op == "Add" else -vector)})
-    if node.op in ("Mul", "Div") and name == "beta":
-        scale = vector if node.op == "Mul" else 1 / vector
-        return node.instead(x, beta=arrays["beta"] * scale, gamma=arrays["gamma"] * scale)
-    return None
+        return rescaled(x, 1.0, vector if node.op == "Add" else -vector)
+    return rescaled(x, vector if node.op == "Mul" else 1 / vector, 0.0) if node.op in ("Mul", "Div") else None
 
 
 def _residual(node: Node, a: Value, b: Value) -> Value:
@@ -135,7 +121,7 @@ def _norm(node: Node, a: Any, b: Any) -> Any:
         shape = a.base.shape[len(a.base.shape) - a.data :]
         node.room(*shape)
         return node.keeping(
-            a.base, LayerNorm(b.data[1], a.data), {"gamma": np.ones(shape), "beta": np.zeros(shape)}
+            a.base, LayerNorm(eps=b.data[1], axes=a.data), {"gamma": np.ones(shape), "beta": np.zeros(shape)}
         )
     return None
 

@@ -1,9 +1,10 @@
 """What from_onnx knows of a tensor: the layers that lead to it, and in which order its axes and numbers stand."""
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 from clearprop.arrays import Array, Shape
 from clearprop.interop.onnx.write_graph import Order, as_ours
@@ -76,6 +77,31 @@ class Function:
 
     base: Value
     values: Array
+
+
+@dataclass(frozen=True, eq=False)
+class States(ABC):
+    """What a Part of states has: the tensor is known, but not yet which of them are taken."""
+
+    beside: ClassVar[Shape | None] = None  # the transposition that puts the directions' states side by side
+    turned: bool = field(default=False, kw_only=True)  # whether they are
+
+    @abstractmethod
+    def sizes(self, batch: int) -> Shape:
+        """The tensor's shape, as the node gives it."""
+
+    def stored(self, batch: int) -> Shape:
+        sizes = self.sizes(batch)
+        return tuple(sizes[axis] for axis in self.beside) if self.turned and self.beside else sizes
+
+    def squeezed(self, node: Any, axes: Sequence[int]) -> Any:
+        return node.value()  # refuses
+
+    def joined(self, node: Any, target: Sequence[int]) -> Any:
+        return node.value()
+
+    def cut(self, node: Any, axis: int, part: range) -> Any:
+        return node.value()
 
 
 def chain(last: Step | None, until: Step | None = None) -> list[Step]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import clearprop
+from clearprop.arrays import Array, check_shape
 from clearprop.errors import ConfigError
 from clearprop.files import replace_file
 from clearprop.interop.onnx.package import DEFAULT, check_opset, onnx_package
@@ -35,6 +36,7 @@ def write_onnx(
     batch: int | None = None,
     layout: str = "NHWC",
     output: str = "scores",
+    scaling: tuple[Array, Array] | None = None,
 ) -> None:
     """Write the network, as it predicts, to one ONNX file, whole or not at all.
 
@@ -53,6 +55,9 @@ def write_onnx(
         "NHWC", in which images go in and come out as they do here, or "NCHW", as PyTorch has them.
     output : str
         "scores", or "probabilities" with the softmax or sigmoid that the network was trained with.
+    scaling : (shift, scale), optional
+        Arrays in the shape of an example, or of its last axes. The graph begins with (x - shift) / scale, so that it
+        takes x as it was before it was scaled for training. `from_onnx` does not read such a graph.
 
     Raises
     ------
@@ -70,7 +75,7 @@ def write_onnx(
     >>> cp.from_onnx(path)
     Sequential([Dense(25), Activation('relu'), Dense(3)], input_shape=(4,))
     """
-    made = to_proto(model, opset, batch, layout, output)
+    made = to_proto(model, opset, batch, layout, output, scaling)
     replace_file(Path(fspath(path)), lambda file: file.write(made.SerializeToString()))
 
 
@@ -83,7 +88,14 @@ def write_with(model: Sequential, path: str | PathLike[str], options: dict[str, 
     write_onnx(model, path, **options)
 
 
-def to_proto(model: Sequential, opset: int, batch: int | None, layout: str, output: str) -> Any:
+def to_proto(
+    model: Sequential,
+    opset: int,
+    batch: int | None,
+    layout: str,
+    output: str,
+    scaling: tuple[Array, Array] | None = None,
+) -> Any:
     """The network as onnx's ModelProto."""
     opset = check_opset(opset)
     batch = None if batch is None else check_count("to_onnx", "batch", batch)
@@ -98,6 +110,8 @@ def to_proto(model: Sequential, opset: int, batch: int | None, layout: str, outp
     graph = Graph(opset, model.dtype)
     whole = isinstance(model.layers[0], Embedding)
     x = Value(model.input_shape, {_order(model.input_shape, layout): "x"}, whole=whole)
+    if scaling is not None:
+        x = _scaled(graph, x, *scaling)
     y = write_layers(graph, model.layers, x)
     if output == "probabilities":
         y = _probabilities(graph, model, y)
@@ -113,6 +127,16 @@ def _check_layout(model: Sequential, layout: str) -> None:
             f"to_onnx: expected layout='NHWC' for a network that takes no images (N, H, W, C), got {layout!r} and "
             f"input_shape={model.input_shape}. Leave it out."
         )
+
+
+def _scaled(graph: Graph, x: Value, shift: Array, scale: Array) -> Value:
+    """(x - shift) / scale, in the order of axes in which x comes in."""
+    order, name = graph.any(x)
+    for op, array in (("Sub", np.asarray(shift)), ("Div", np.asarray(scale))):
+        check_shape("to_onnx", "scaling", array.shape, x.shape[len(x.shape) - array.ndim :])
+        full = array.reshape((1,) * (x.axes - array.ndim) + array.shape)
+        name = graph.node(op, [name, graph.constant("scaling", full.transpose(order))])
+    return Value(x.shape, {order: name})
 
 
 def _order(shape: Sequence[int], layout: str) -> Order:
@@ -132,7 +156,7 @@ def _probabilities(graph: Graph, model: Sequential, y: Value) -> Value:
 
 def _name_output(graph: Graph, name: str, output: str) -> None:
     """Call the tensor that comes out what the user reads."""
-    if name == "x" or not graph.nodes:
+    if name == "x":
         name = graph.node("Identity", [name])
     for node in graph.nodes:
         for names in (node.input, node.output):

@@ -2,7 +2,7 @@
 
 base.py is what both estimators share, classifier.py and regressor.py what each does with its targets; network.py
 builds the network, progress.py decides after each epoch, rows.py turns X into what the core reads, full_batch.py is
-the solver "lbfgs".
+the solver "lbfgs", adam.py the solver "adam".
 """
 
 try:

@@ -2,8 +2,8 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from copy import copy
+from collections.abc import Mapping, Sequence
+from math import ceil
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -11,7 +11,6 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
@@ -27,9 +26,10 @@ from clearprop.interop.sklearn.network import (
     chosen_input_shape,
     chosen_optimizer,
     dense_layers,
+    needs_several_rows,
 )
-from clearprop.interop.sklearn.progress import Progress
-from clearprop.interop.sklearn.rows import as_rows, flat
+from clearprop.interop.sklearn.progress import Progress, validation_score
+from clearprop.interop.sklearn.rows import as_rows, flat, shape_of
 from clearprop.layers.activation import ACTIVATIONS
 from clearprop.losses import Loss
 from clearprop.optimizer import Optimizer
@@ -44,11 +44,20 @@ class Examples(NamedTuple):
     X: Any  # (N, D), dense or CSR
     y: Array  # as it was given
     targets: Array  # (N,) or (N, M)
-    weights: Array | None  # (N,), float64
+    sample_weights: Array | None = None  # (N,), float64: as they were given
+    weights: Array | None = None  # (N,), float64: times those of the classes
 
     def rows(self, which: Array) -> "Examples":
-        weights = None if self.weights is None else self.weights[which]
-        return Examples(self.X[which], self.y[which], self.targets[which], weights)
+        weights = (None if part is None else part[which] for part in (self.sample_weights, self.weights))
+        return Examples(self.X[which], self.y[which], self.targets[which], *weights)
+
+    def weighted(self, weights: Array) -> "Examples":
+        """With these weights, and without the rows whose weight is 0: they count for nothing at all."""
+        counting = np.flatnonzero(weights)
+        if not len(counting):
+            raise ValueError("Sample weights must contain at least one non-zero number.")
+        weighted = self._replace(weights=weights)
+        return weighted if len(counting) == len(weights) else weighted.rows(counting)
 
 
 class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]
@@ -139,22 +148,29 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             self._validate_params()
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
+        if self._full_batch() and (self.callbacks or X_val is not None or y_val is not None):
+            raise ValueError(
+                "solver='lbfgs' has no epochs, after which a validation set would be scored or callbacks called. Leave "
+                "X_val, y_val and callbacks out, or take solver='adam' or 'sgd'."
+            )
         first = not hasattr(self, "model_") or not (self.warm_start or incremental)
-        given_shape = getattr(X, "shape", ())
+        rows_shape = shape_of(X)
         X, y = self._check_X_y(X, y, first)
         targets = self._encode(y, define and first, incremental)
-        examples = self._weighted(Examples(X, y, targets, None), sample_weight, incremental)
+        examples = self._weighted(Examples(X, y, targets), sample_weight, incremental)
         rng = check_random_state(self.random_state)
         if first:
-            self._input_shape = chosen_input_shape(
-                self.input_shape, given_shape, X.shape[1], type(self).__name__
-            )
+            who = type(self).__name__
+            self._input_shape = chosen_input_shape(self.input_shape, rows_shape, X.shape[1], who)
             self._begin(examples, incremental, rng)
         self.n_iter_ = 0
         if self._full_batch():
             self._fit_lbfgs(examples)
         else:
-            self._fit_batches(examples, self._given_validation(X_val, y_val), incremental, rng)
+            held = self._given_validation(X_val, y_val)
+            if held is None and self.early_stopping:
+                examples, held = self._split(examples, rng)
+            self._fit_batches(examples, held, incremental, rng)
         return self
 
     def _begin(self, examples: Examples, incremental: bool, rng: np.random.RandomState) -> None:
@@ -183,6 +199,7 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         )
         self.n_iter_, self.loss_ = min(int(found.nit), self.max_iter), float(found.fun)
         self.best_loss_ = self.loss_
+        self.__dict__.pop("history_", None)  # another call's
         if not np.isfinite(self.model_.params).all():
             raise ValueError("Solver produced non-finite parameter weights. Scale the input data, for one.")
         if found.status != 0:
@@ -196,10 +213,7 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]
     def _fit_batches(
         self, examples: Examples, held: Examples | None, incremental: bool, rng: np.random.RandomState
     ) -> None:
-        if held is None and self.early_stopping:
-            examples, held = self._split(examples, rng)
-        if held is not None and self.validation_scores_ is None:
-            self.validation_scores_, self.best_validation_score_ = [], -np.inf
+        self._watch(held is not None)
         if not incremental or not hasattr(self, "_optimizer"):
             self._optimizer = chosen_optimizer(self)
         n, weights = examples.X.shape[0], examples.weights
@@ -208,8 +222,13 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]
             warnings.warn(
                 f"batch_size is {self.batch_size}, and there are {n} rows: it is clipped.", stacklevel=4
             )
-        meets = any(part.over_batch for layer in self.model_.layers for part in layer.parts())
-        progress = Progress(self, None if held is None else self._scorer(held))
+        alone = 1 in (batch_size, n % batch_size) and needs_several_rows(self.model_)  # in a last mini-batch
+        if alone and batch_size == 1:
+            raise ValueError(
+                "Batch norm needs at least 2 rows in each mini-batch, to have a variance, got 1. Take a larger "
+                "batch_size, or give more rows."
+            )
+        progress = Progress(self, None if held is None else validation_score(self, held))
         try:
             self.history_ = train(
                 self.model_,
@@ -223,13 +242,22 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                 sample_weights=weights,
                 l2=self.alpha / (batch_size * (1.0 if weights is None else weights.mean())),
                 shuffle=bool(self.shuffle),
-                drop_last=meets and n > 1 and n % batch_size == 1,  # one row has no variance
+                drop_last=alone,
                 callbacks=[progress, *(self.callbacks or ())],
                 seed=int(rng.randint(SEEDS) + self.t_) % SEEDS,  # another order at each call
             )
         except DivergedError as error:
             raise ValueError(f"Solver produced non-finite parameter weights ({error})") from error
         self._tell_how_it_ended(incremental)
+
+    def _watch(self, validation: bool) -> None:
+        """What is compared with, at the start of a call: a score with this call's, a loss with those before, too."""
+        if self.early_stopping:
+            self.best_loss_, self.best_validation_score_ = None, -np.inf
+        elif self.best_loss_ is None:
+            self.best_loss_ = np.inf
+        if validation and self.validation_scores_ is None:
+            self.validation_scores_, self.best_validation_score_ = [], -np.inf
 
     def _tell_how_it_ended(self, incremental: bool) -> None:
         if self.history_.stopped == INTERRUPTED:
@@ -242,23 +270,16 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]
                 stacklevel=5,
             )
 
-    def _scorer(self, held: Examples) -> Callable[[Any], float]:
-        """The validation score of the network as it stands."""
-        if self.scoring == "loss":
-            return lambda training: -training.history.epochs[-1]["validation_loss"]
-        twin = copy(self)
-        twin.__dict__.pop("feature_names_in_", None)  # what is held out has lost its names
-        scorer = check_scoring(twin, scoring=self.scoring)
-        weighted = {} if held.weights is None else {"sample_weight": held.weights}
-        return lambda training: float(scorer(twin, held.X, held.y, **weighted))
-
     def _split(self, examples: Examples, rng: np.random.RandomState) -> tuple[Examples, Examples]:
-        one_label = is_classifier(self) and examples.targets.ndim == 1
+        n = examples.X.shape[0]
+        stratify = None
+        if is_classifier(self) and examples.targets.ndim == 1:
+            counts = np.unique(examples.targets, return_counts=True)[1]
+            n_held = ceil(self.validation_fraction * n)
+            if counts.min() > 1 and min(n_held, n - n_held) >= len(counts):  # else it cannot be done
+                stratify = examples.targets
         kept, held = train_test_split(
-            np.arange(examples.X.shape[0]),
-            test_size=self.validation_fraction,
-            random_state=rng,
-            stratify=examples.targets if one_label else None,
+            np.arange(n), test_size=self.validation_fraction, random_state=rng, stratify=stratify
         )
         if len(held) < 2:
             raise ValueError(
@@ -272,25 +293,20 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]
         if X_val is None:
             return None
         X_val, y_val = self._check_X_y(X_val, y_val, first=False)
-        return Examples(X_val, y_val, self._encode(y_val, define=False, incremental=True), None)
+        return Examples(X_val, y_val, self._encode(y_val, define=False, incremental=True))
 
     def _weighted(self, examples: Examples, sample_weight: Any, incremental: bool) -> Examples:
-        """The examples with their weights, and without those whose weight is 0: they count for nothing at all."""
-        weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(
                 sample_weight, examples.X, dtype=np.float64, ensure_non_negative=True
             )
-            examples = examples._replace(weights=weights)
-            if not weights.any():
-                raise ValueError("Sample weights must contain at least one non-zero number.")
-            if not weights.all():
-                examples = examples.rows(np.flatnonzero(weights))
-                weights = examples.weights
+            examples = examples._replace(sample_weights=weights).weighted(weights)
         by_class = self._class_weights(examples.y, incremental)
-        if by_class is not None:
-            weights = by_class if weights is None else weights * by_class
-        return examples._replace(weights=weights)
+        if by_class is None:
+            return examples
+        if by_class.min() < 0:
+            raise ValueError(f"class_weight must be numbers >= 0, got {self.class_weight!r}.")
+        return examples.weighted(by_class if examples.weights is None else examples.weights * by_class)
 
     def _check_X_y(self, X: Any, y: Any, first: bool) -> tuple[Any, Array]:
         X, y = validate_data(
@@ -312,7 +328,7 @@ class NetworkEstimator(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _scores(self, X: Any) -> Array:
         """The network's output for X, (N, n_outputs_)."""
-        check_is_fitted(self)
+        check_is_fitted(self, "model_")
         X = validate_data(self, self._flat(X, first=False), accept_sparse="csr", reset=False)
         return self.model_.scores(as_rows(X, self._input_shape))
 

@@ -36,6 +36,10 @@ def _has_probabilities(estimator: "NetworkClassifier") -> bool:
     return True
 
 
+def _has_no_probabilities(estimator: "NetworkClassifier") -> bool:
+    return bool(_loss_name(estimator.loss) == "hinge")
+
+
 class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
     """A neural network as a scikit-learn classifier, with the settings of `MLPClassifier` and more.
 
@@ -60,7 +64,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
     optimizer : str, mapping or Optimizer, optional
         One of clearprop's instead of `solver`; a name takes `learning_rate_init`.
     class_weight : "balanced", dict or list of dict, optional
-        As in scikit-learn; multiplied with `sample_weight`.
+        As in scikit-learn; multiplied with `sample_weight` in the loss, not in the validation score.
     scoring : str or callable, optional
         What early stopping watches: a scorer as in `GridSearchCV`, "loss" for the validation loss, by default the
         accuracy.
@@ -149,8 +153,13 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         """
         if _check_partial_fit_first_call(self, classes):
             self._multilabel = type_of_target(y).startswith("multilabel")
-            if self._multilabel:
-                self.classes_ = np.arange(np.shape(y)[1])
+            if self._multilabel and not np.array_equal(self.classes_, np.arange(np.shape(y)[1])):
+                given = self.classes_
+                del self.classes_
+                raise ValueError(
+                    f"`y` has {np.shape(y)[1]} labels at once, and classes are {given}. Pass "
+                    f"classes=range({np.shape(y)[1]})."
+                )
         return self._fit(X, y, sample_weight, incremental=True, define=False)
 
     def predict(self, X: Any) -> Array:
@@ -175,6 +184,13 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
             log_softmax_forward(scores)[0] if self._loss.link == "softmax" else -np.logaddexp(0, -scores)
         )
         return log_p
+
+    @available_if(_has_no_probabilities)  # type: ignore[untyped-decorator]
+    def decision_function(self, X: Any) -> Array:
+        """Scores (n_samples, n_classes); of two classes the second one's lead, (n_samples,). For loss="hinge"."""
+        scores = self._class_scores(X)
+        lead: Array = scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+        return lead
 
     def _class_scores(self, X: Any) -> Array:
         """A score for each class: where the network has one output for two, that is the second one's."""
@@ -243,8 +259,12 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
                 "class_weight 'balanced' is not supported for partial_fit, which does not see all classes' rows. "
                 "Compute the weights from all of y and pass them as a dict."
             )
-        weights: Array = compute_sample_weight(self.class_weight, y)
-        return weights
+        if isinstance(self.class_weight, str):
+            balanced: Array = compute_sample_weight(self.class_weight, y)
+            return balanced
+        every = np.repeat([[0], [1]], len(self.classes_), axis=1) if self._multilabel else self.classes_
+        weights: Array = compute_sample_weight(self.class_weight, np.concatenate([y, every]))
+        return weights[: len(y)]  # rows of every class stood behind: a part of a stream may lack some
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -6,8 +6,7 @@ import numpy as np
 
 from clearprop.arrays import Array
 from clearprop.evaluation import prepare_arrays
-from clearprop.kernels.penalties import l2_penalty
-from clearprop.loop import backpropagate
+from clearprop.full_batch import objective
 from clearprop.losses import Loss
 from clearprop.model import Sequential
 
@@ -34,22 +33,18 @@ def minimize(
             "Take solver='adam' or 'sgd', or leave these layers out."
         )
     x, y = prepare_arrays(model, loss, x, y, "fit")
-    share = np.full(len(x), 1 / len(x)) if weights is None else weights / weights.sum()
-    rows = share.reshape(-1, *[1] * len(model.output_shape)).astype(model.dtype)
+    share: float | Array = 1 / len(x)
+    if weights is not None:
+        share = (weights / weights.sum()).reshape(-1, *[1] * len(model.output_shape))
 
-    def objective(params: Array) -> tuple[float, Array]:
+    def function(params: Array) -> tuple[float, Array]:
         model.params = params
-        losses, _ = backpropagate(model, loss, x, y, rows)
-        value = float(np.dot(share, losses))
-        for span in model.weight_spans() if l2 else ():
-            penalty, dw = l2_penalty(model.params[span], l2)
-            value += float(penalty)
-            model.grads[span] += dw
+        value = objective(model, loss, x, y, share, l2)
         return value, model.grads.astype(np.float64)
 
     with np.errstate(all="ignore"):  # a step of the line search may go far
         found = scipy_minimize(
-            objective, model.params.astype(np.float64), jac=True, method="L-BFGS-B", options=options
+            function, model.params.astype(np.float64), jac=True, method="L-BFGS-B", options=options
         )
     model.params = found.x
     model.link = loss.link

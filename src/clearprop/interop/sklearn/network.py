@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from copy import deepcopy
 from math import prod, sqrt
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from clearprop.losses import Loss, make_loss
 from clearprop.model import Sequential
 from clearprop.optim import SGD, make_optimizer
 from clearprop.optimizer import Optimizer
+from clearprop.plan import as_input_shape
 
 SEEDS = 2**31 - 1  # what a RandomState draws a seed from
 
@@ -57,7 +59,7 @@ def build_network(
             raise ValueError(
                 "dropout and batch_norm belong to hidden_layer_sizes; among layers put Dropout(rate) and BatchNorm()."
             )
-        layers = _with_output(list(estimator.layers), n_outputs)
+        layers = _with_output(list(estimator.layers), n_outputs, estimator._loss)
         return Sequential(layers, input_shape, seed=int(rng.randint(SEEDS)), dtype=dtype)
     model = Sequential([*_hidden_layers(estimator, input_shape), Dense(n_outputs)], input_shape, dtype=dtype)
     for layer in dense_layers(model):
@@ -71,6 +73,8 @@ def build_network(
 
 def _hidden_layers(estimator: Any, input_shape: Shape) -> list[Layer]:
     sizes = np.atleast_1d(np.asarray(estimator.hidden_layer_sizes, dtype=object)).tolist()
+    if not all(isinstance(size, Real) for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be whole numbers, one a layer, got {sizes}.")
     if any(size <= 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
     activation = "sigmoid" if estimator.activation == "logistic" else estimator.activation
@@ -86,11 +90,27 @@ def _hidden_layers(estimator: Any, input_shape: Shape) -> list[Layer]:
     return layers
 
 
-def _with_output(layers: list[Layer], n_outputs: int) -> list[Layer]:
+def _with_output(layers: list[Layer], n_outputs: int, loss: Loss) -> list[Layer]:
     """The layers, with the output layer behind them unless the last of them is one."""
-    last = layers[-1] if layers else None
-    is_output = isinstance(last, Dense) and last.activation is None and last.units == n_outputs
+    parts = [part for layer in layers if isinstance(layer, Layer) for part in layer.expand()]
+    last = parts[-1] if parts else None
+    before = parts[-2] if len(parts) > 1 else None
+    if isinstance(last, Activation) and loss.link in ("softmax", "sigmoid", "argmax"):
+        as_many = isinstance(before, Dense) and before.units == n_outputs
+        if "softmax" in last.name or (last.name == loss.link and as_many):
+            raise ValueError(
+                f"layers ends with {last}, and the loss {loss.name} wants the scores in front of it. Leave it out."
+            )
+    is_output = isinstance(last, Dense) and last.units == n_outputs
     return layers if is_output else [*layers, Dense(n_outputs)]
+
+
+def needs_several_rows(model: Sequential) -> bool:
+    """Whether a mini-batch of one row has no variance somewhere: an image alone has one over its pixels."""
+    leaves = (
+        leaf for layer, shape in zip(model.layers, model.shapes, strict=False) for leaf in layer.leaves(shape)
+    )
+    return any(layer.over_batch and prod(at[:-1]) == 1 for layer, at in leaves)
 
 
 def dense_layers(model: Sequential) -> list[Dense]:
@@ -123,7 +143,7 @@ def chosen_input_shape(given: Any, X_shape: Shape, n_features: int, who: str) ->
     """One row's shape: `input_shape=`, else X's own."""
     if given is None:
         return tuple(X_shape[1:]) if len(X_shape) > 2 else (n_features,)
-    shape = tuple(given)
+    shape = as_input_shape(given)
     if prod(shape) != n_features:
         raise ValueError(
             f"X has {n_features} features, but {who} is expecting {prod(shape)} features as input, as input_shape "

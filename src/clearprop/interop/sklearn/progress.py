@@ -1,11 +1,18 @@
 """After each epoch: the loss curve, the validation score, the learning rate, and whether to stop."""
 
+from collections.abc import Callable
+from copy import copy
+from inspect import Parameter, signature
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.metrics import check_scoring
 
 from clearprop.arrays import Array
 from clearprop.callbacks import Callback
+from clearprop.errors import DivergedError
+from clearprop.evaluation import evaluate_set
 from clearprop.optim import SGD
 
 if TYPE_CHECKING:
@@ -33,6 +40,8 @@ class Progress(Callback):
     def on_fit_start(self, training: "Training") -> None:
         if training.settings.l2:
             self.weights = [training.model.params[span] for span in training.model.weight_spans()]
+        if self.estimator.early_stopping and self.estimator.loss_curve_:
+            self._keep_if_best(self.score(training))  # a warm start may find nothing better
 
     def on_epoch_start(self, training: "Training") -> None:
         self.penalty, self.penalties = self._penalty(training), 0.0
@@ -49,6 +58,8 @@ class Progress(Callback):
         est.t_ += len(training.x)
         est.loss_ = training.history.epochs[-1]["loss"] + self.penalties / len(training.x)
         est.loss_curve_.append(est.loss_)
+        if not isfinite(est.loss_):  # in weights so large, of which the next step would tell
+            raise DivergedError(f"epoch {est.n_iter_}: the loss with its penalty became {est.loss_}")
         if est.verbose:
             print(f"Iteration {est.n_iter_}, loss = {est.loss_:.8f}")
         if self.score is not None:
@@ -74,10 +85,14 @@ class Progress(Callback):
         est = self.estimator
         score = est.validation_scores_[-1]
         improved = not score < est.best_validation_score_ + est.tol
+        self._keep_if_best(score)
+        return improved
+
+    def _keep_if_best(self, score: float) -> None:
+        est = self.estimator
         if score > est.best_validation_score_:
             est.best_validation_score_ = score
             self.best = est.model_.params.copy(), est.model_.buffers.copy()
-        return improved
 
     def _loss_improved(self) -> bool:
         est = self.estimator
@@ -118,3 +133,32 @@ def _set_lr(optimizer: SGD, lr: float) -> None:
     if "velocity" in optimizer.slots:
         optimizer.slots["velocity"] *= optimizer.lr / lr
     optimizer.lr = lr
+
+
+def validation_score(estimator: Any, held: Any) -> Callable[["Training"], float]:
+    """What scores the network as it stands on the `Examples` that are held out, by `scoring`; higher is better."""
+    if estimator.scoring == "loss":
+        return _validation_loss
+    twin = copy(estimator)
+    twin.__dict__.pop("feature_names_in_", None)  # what is held out has lost its names
+    scorer = check_scoring(twin, scoring=estimator.scoring)
+    weighted = {} if held.sample_weights is None else {"sample_weight": held.sample_weights}
+    if weighted and not _takes_weights(scorer):
+        raise ValueError(
+            f"The rows that are held out have sample weights, and scoring={estimator.scoring!r} takes no "
+            "sample_weight. Give it that argument, or pass X_val and y_val, which have no weights."
+        )
+    return lambda training: float(scorer(twin, held.X, held.y, **weighted))
+
+
+def _validation_loss(training: "Training") -> float:
+    if training.history.epochs:
+        return -training.history.epochs[-1]["validation_loss"]
+    x, y = training.sets["validation"]
+    return -evaluate_set(training.model, x, y, training.loss)["loss"]
+
+
+def _takes_weights(scorer: Any) -> bool:
+    """Whether a scorer, or the metric that scikit-learn has made one of, can be called with sample_weight."""
+    parameters = signature(getattr(scorer, "_score_func", scorer)).parameters
+    return "sample_weight" in parameters or any(p.kind is Parameter.VAR_KEYWORD for p in parameters.values())

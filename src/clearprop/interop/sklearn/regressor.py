@@ -26,6 +26,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     loss : str, mapping or Loss
         "squared_error", with scikit-learn's factor ½, "poisson", or any other of clearprop's losses of numbers:
         "absolute_error", "huber", {"name": "huber", "delta": 2.0}.
+
     Examples
     --------
     >>> import numpy as np
@@ -110,6 +111,11 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
         return predicted[:, 0] if predicted.shape[1] == 1 else predicted
 
     def _encode(self, y: Array, define: bool, incremental: bool) -> Array:
+        n_outputs = 1 if y.ndim == 1 else y.shape[1]
+        if not define and n_outputs != self.n_outputs_:
+            raise ValueError(
+                f"y has {n_outputs} output(s) a row, but {type(self).__name__} is expecting {self.n_outputs_}."
+            )
         return y
 
     def _choose_loss(self, targets: Array) -> tuple[Loss, int, str]:

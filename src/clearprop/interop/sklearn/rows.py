@@ -36,13 +36,19 @@ def as_rows(X: Any, input_shape: Shape) -> "Array | RowSource":
     return rows
 
 
+def shape_of(X: Any) -> Shape:
+    """The shape of an array, or of lists of numbers; () of what scikit-learn is to refuse in its own words."""
+    shape: Shape = np.shape(X) if isinstance(X, list | tuple) else getattr(X, "shape", ())
+    return shape
+
+
 def flat(X: Any, input_shape: Shape | None, who: str) -> Any:
     """Images, sequences and whatever has more than two axes as plain rows (N, D); anything else as it is.
 
     So scikit-learn's checks see the rows that they know, and each number is a feature. `input_shape` is one row's
     shape where it is known, which such an X must have.
     """
-    shape: Shape = getattr(X, "shape", ())
+    shape = shape_of(X)
     if len(shape) <= 2:
         return X
     if input_shape is not None and tuple(shape[1:]) != tuple(input_shape):

@@ -12,6 +12,8 @@ from clearprop.interop.torch_weights.units import Unit
 WIDTHS = (16, 17, 25, 17)  # and a space between them: 78
 MOST_LEFT = 40  # rows for what found no layer
 HEAD = ("here", "shape", "in the file", "shape")
+KEPT = "none: kept as it was"
+Over = Sequence[tuple[str, Shape, str]]  # tensors that go nowhere, and what is said of each
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class WeightTable:
     rows : tuple of WeightRow
         In the model's order; what did not fit stands last.
     notes : tuple of str
-        What the file does not tell and the model decides.
+        What the file does not tell: settings that the model decides, and layers whose order its names' numbers told.
 
     Examples
     --------
@@ -82,26 +84,29 @@ def make_table(
     slots: Sequence[Slot],
     ours: Mapping[str, Shape],
     found: Mapping[str, Unit],
-    left: Sequence[Unit] = (),
-    strange: Sequence[str] = (),
-    shapes: Mapping[str, Shape] | None = None,
+    over: Over = (),
+    kept: Sequence[Slot] = (),
+    by_number: Sequence[Slot] = (),
 ) -> WeightTable:
-    """Rows for every layer, then for what is left over of the file."""
+    """Rows for every layer, then for what goes nowhere of the file."""
     rows: list[WeightRow] = []
     notes: list[str] = []
+    alone = {slot.name for slot in kept}
     for slot in slots:
+        if slot.name in alone:
+            rows += [WeightRow(name, ours[name], KEPT, None) for name in slot.arrays]
+            continue
         unit = found.get(slot.name)
         notes += [f"{slot.name}, {slot.layer}: {note}" for note in slot.notes]
-        for own, sources in slot.sources.items():
-            name = f"{slot.name}.{own}"
+        for name, sources in zip(slot.arrays, slot.sources.values(), strict=True):
             rows += _rows(name, ours[name], slot, sources, unit)
-    over = [
-        (whole, unit.shapes[k], "no layer takes it") for unit in left for k, whole in unit.tensors.items()
-    ]
-    over += [(name, (shapes or {})[name], "no module has such a tensor") for name in strange]
+        rows += [] if unit is None else _beyond(slot, unit)
     rows += [WeightRow("", None, *each) for each in over[:MOST_LEFT]]
     if len(over) > MOST_LEFT:
         notes.append(f"{len(over) - MOST_LEFT:,} more tensors were left over.")
+    if by_number:
+        names = ", ".join(slot.name for slot in by_number[:12]) + ", …" * (len(by_number) > 12)
+        notes.append(f"Equal in shapes, so taken in the order of the numbers in the file's names: {names}.")
     return WeightTable(tuple(rows), tuple(notes))
 
 
@@ -119,8 +124,16 @@ def _rows(name: str, shape: Shape, slot: Slot, sources: Sequence[str], unit: Uni
         elif kind in slot.optional:
             rows.append(WeightRow(name, shape, f"none: {'ones' if slot.optional[kind] else 'zeros'}", None))
         else:
-            rows.append(WeightRow(name, shape, "", None, f"{unit.name} has no {kind}"))
+            rows.append(WeightRow(name, shape, "", None, f"module {unit.name!r} has no {kind}"))
     return rows
+
+
+def _beyond(slot: Slot, unit: Unit) -> list[WeightRow]:
+    """What the module has and the layer has not."""
+    kinds = [kind for kind in unit.shapes if kind not in slot.shapes]
+    return [
+        WeightRow("", None, unit.tensors[k], unit.shapes[k], f"layer {slot.name} has no {k}") for k in kinds
+    ]
 
 
 def _line(cells: Sequence[str]) -> str:

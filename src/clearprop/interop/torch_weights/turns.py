@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from clearprop.arrays import Array, Shape
-from clearprop.errors import ConfigError
 from clearprop.layers import GRU, Bidirectional, Conv1D, Conv2D, ConvTranspose2D, Elman, Embedding, Layer
 from clearprop.layers.norm import BatchNorm, Normalization
 from clearprop.layers.recurrent import Recurrent
@@ -30,6 +29,18 @@ class Slot:
     turn: Callable[[Arrays], Arrays]  # PyTorch's arrays -> ours
     optional: Mapping[str, float] = field(default_factory=dict)  # what may be absent, and what stands for it
     notes: tuple[str, ...] = ()
+    refusal: str = ""  # why PyTorch has no such layer
+
+    @property
+    def arrays(self) -> list[str]:
+        """Our arrays by their whole names."""
+        return [f"{self.name}.{own}" for own in self.sources]
+
+
+def nothing(name: str, layer: Layer, shape: Shape, why: str) -> Slot:
+    """A layer that PyTorch does not have: it may keep its own weights, and no more."""
+    sources = dict.fromkeys(layer.param_shapes(shape), ("",))
+    return Slot(name, layer, {}, sources, dict, refusal=f"PyTorch's weights: layer {name}, {layer}: {why}")
 
 
 def dense(name: str, layer: Layer, shape: Shape, before: Order, after: Order) -> Slot:
@@ -90,15 +101,13 @@ def norm(name: str, layer: Normalization, shape: Shape, theirs: Shape, order: Or
     return Slot(name, layer, shapes, sources, turn, {"weight": 1.0, "bias": 0.0}, tuple(notes))
 
 
-def recurrent(name: str, layer: Recurrent | Bidirectional, shape: Shape) -> Slot:
+def recurrent(name: str, layer: Recurrent | Bidirectional, shape: Shape, before: Order) -> Slot:
     """Gates in PyTorch's order are ours; its two biases are one, but for the candidate of a GRU."""
     one = layer.layer if isinstance(layer, Bidirectional) else layer
     assert isinstance(one, Recurrent)
     if isinstance(one, GRU) and one.reset == "before":
-        raise ConfigError(
-            f"load_torch_weights: layer {name}, {layer}: PyTorch's GRU resets after the product. "
-            'Build the layer with reset="after".'
-        )
+        why = 'PyTorch\'s GRU resets after the product. Build the layer with reset="after".'
+        return nothing(name, layer, shape, why)
     n_in, columns = one.param_shapes(shape)["w"]
     each = {"weight_ih": (columns, n_in), "weight_hh": (columns, one.units)} | dict.fromkeys(
         ("bias_ih", "bias_hh"), (columns,)
@@ -112,7 +121,7 @@ def recurrent(name: str, layer: Recurrent | Bidirectional, shape: Shape) -> Slot
         found: Arrays = {}
         for way, end in ways.items():
             w, u, b, bh = (given[kept + end] for kept in each)
-            here = {"w": w.T, "u": u.T}
+            here = {"w": _take(w.T, before), "u": u.T}
             if isinstance(one, GRU):  # n = tanh(x w + b + r ⊙ (h u + bu))
                 here["bu"] = bh[-one.units :]
                 bh = np.concatenate((bh[: -one.units], np.zeros_like(here["bu"])))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from clearprop.arrays import Shape
@@ -42,6 +43,19 @@ def units_of(shapes: Mapping[str, Shape]) -> tuple[list[Unit], list[str]]:
     return sorted(units, key=lambda unit: _place(unit.name)), strange
 
 
+def tensor_name(unit: str, kind: str) -> str:
+    """The whole name of a module's tensor: the way back from `units_of`.
+
+    >>> tensor_name("lstm.l1", "weight_ih_reverse"), tensor_name("cell", "weight_ih"), tensor_name("fc", "bias")
+    ('lstm.weight_ih_l1_reverse', 'cell.weight_ih', 'fc.bias')
+    """
+    path, _, last = unit.rpartition(".")
+    part = re.fullmatch(r"(\w+_[ih]h)(_reverse)?", kind)
+    if part and re.fullmatch(r"l\d+", last):
+        return ".".join(filter(None, (path, f"{part[1]}_{last}{part[2] or ''}")))
+    return ".".join(filter(None, (unit, kind)))
+
+
 def in_order(a: Unit, b: Unit) -> bool:
     """Whether the names tell which module comes first: they differ in numbers alone, or one is a block's shortcut."""
     if _pattern(a.name) == _pattern(b.name):
@@ -57,6 +71,7 @@ def in_order(a: Unit, b: Unit) -> bool:
     return False
 
 
+@lru_cache(1000)
 def _pattern(name: str) -> str:
     return re.sub(r"\d+", "#", name)
 

@@ -1,5 +1,6 @@
 """A run in MLflow, through its client."""
 
+import re
 import socket
 from collections.abc import Mapping
 from importlib import import_module
@@ -13,6 +14,7 @@ from clearprop.interop.tracking.tracker import FAILED, FINISHED, Tracker, Values
 AT_ONCE = 1000  # metrics that MLflow takes in one call
 PARAMS_AT_ONCE = 100
 LONGEST = 6000  # characters of a parameter
+REFUSED = r"[^\w\-. :/]"  # in a parameter's name
 PATIENCE = 5.0  # seconds that a server has to answer before it counts as out of reach
 ENDS = {FINISHED: "FINISHED", FAILED: "FAILED"}
 
@@ -92,7 +94,7 @@ class MLflow(Tracker):
         run = self._client.create_run(self._experiment_id(), run_name=self.run_name)
         self.run_id = run.info.run_id
         parameter = self._mlflow.entities.Param
-        params = [parameter(key, str(value)[:LONGEST]) for key, value in hparams.items()]
+        params = [parameter(re.sub(REFUSED, "_", key), str(v)[:LONGEST]) for key, v in hparams.items()]
         for i in range(0, len(params), PARAMS_AT_ONCE):
             self._client.log_batch(self.run_id, params=params[i : i + PARAMS_AT_ONCE])
         self._client.set_tag(self.run_id, "mlflow.note.content", text[:LONGEST])

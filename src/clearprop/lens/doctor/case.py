@@ -11,6 +11,7 @@ import numpy as np
 from clearprop.arrays import Array
 from clearprop.evaluation import evaluate_set
 from clearprop.history import History
+from clearprop.layers.base import multiply_adds
 from clearprop.lens.doctor import thresholds as t
 from clearprop.lens.doctor.finding import Finding
 from clearprop.lens.doctor.probe import Pass, look
@@ -22,9 +23,8 @@ from clearprop.losses import Loss
 from clearprop.model import Sequential
 from clearprop.optimizer import Optimizer
 
-Seeing = tuple[
-    str, list[Finding]
-]  # what was seen in a few words ("" if there was nothing to look at), what is wrong
+# What was seen in a few words ("" if there was nothing to look at), and what is wrong.
+Seeing = tuple[str, list[Finding]]
 
 
 @dataclass
@@ -43,6 +43,7 @@ class Case:
     shuffle: bool = True
     drop_last: bool = False
     seed: int = 0
+    _trials: dict[tuple[type[Optimizer], float], Trial] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def probed(self) -> tuple[Array, Array]:
@@ -55,10 +56,7 @@ class Case:
     @cached_property
     def work(self) -> int:
         """Multiply-adds of a row's forward pass."""
-        model = self.model
-        return 1 + sum(
-            layer.multiply_adds(shape) for layer, shape in zip(model.layers, model.shapes, strict=False)
-        )
+        return 1 + multiply_adds(self.model.layers, self.model.shapes)
 
     @cached_property
     def first(self) -> Pass:
@@ -143,7 +141,7 @@ class Case:
         twin = self.model.copy()
         for layer in twin.layers:
             layer.init_params(np.random.default_rng(self.seed))
-        return replace(self, model=twin, history=None, _trials={})
+        return replace(self, model=twin, history=None)
 
     @property
     def state(self) -> str:
@@ -219,8 +217,6 @@ class Case:
             )  # fmt: skip
             self._trials[key].lr = lr
         return self._trials[key]
-
-    _trials: dict[tuple[type[Optimizer], float], Trial] = field(default_factory=dict)
 
     @cached_property
     def memorized(self) -> tuple[int, float, float] | None:

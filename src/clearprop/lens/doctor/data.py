@@ -8,7 +8,7 @@ from clearprop.lens.doctor import thresholds as t
 from clearprop.lens.doctor.case import Case, Seeing
 from clearprop.lens.doctor.finding import Finding, Severity
 from clearprop.lens.doctor.sample import Sample
-from clearprop.lens.doctor.words import names, percent, short
+from clearprop.lens.words import names, percent, short
 
 
 def not_a_number(case: Case) -> Seeing:

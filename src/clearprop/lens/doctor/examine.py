@@ -13,6 +13,7 @@ from clearprop.lens.doctor.case import Case, Seeing
 from clearprop.lens.doctor.finding import Diagnosis, Finding, Look, gathered, most_serious_first
 from clearprop.lens.doctor.sample import Sample, take_sample
 from clearprop.losses import Loss, make_loss
+from clearprop.messages.calls import in_a_sentence
 from clearprop.model import Sequential
 from clearprop.names import check_count, check_number
 from clearprop.optim import make_optimizer
@@ -61,6 +62,7 @@ CONTRARY = {
 }
 
 
+@in_a_sentence
 def diagnose(
     model: Sequential,
     x: Any,

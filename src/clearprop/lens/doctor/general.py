@@ -9,7 +9,7 @@ from clearprop.lens.doctor import thresholds as t
 from clearprop.lens.doctor.case import Case, Seeing
 from clearprop.lens.doctor.finding import Finding
 from clearprop.lens.doctor.trials import loss_of
-from clearprop.lens.doctor.words import short
+from clearprop.lens.words import short
 
 REMEDY = (
     "Stop earlier (callbacks=[cp.EarlyStopping(), cp.BestWeights()]), add Dropout, l2 or more data, or take a smaller "

@@ -9,7 +9,7 @@ from clearprop.arrays import Array
 from clearprop.lens.doctor import thresholds as t
 from clearprop.lens.doctor.case import Case, Seeing
 from clearprop.lens.doctor.finding import Finding
-from clearprop.lens.doctor.words import names, percent, short
+from clearprop.lens.words import names, percent, short
 from clearprop.model import Sequential
 
 

@@ -7,7 +7,7 @@ from clearprop.layers import Activation, Dropout
 from clearprop.lens.doctor import thresholds as t
 from clearprop.lens.doctor.case import Case, Seeing
 from clearprop.lens.doctor.finding import Finding, Severity
-from clearprop.lens.doctor.words import names, percent, short
+from clearprop.lens.words import names, percent, short
 
 RANGES = {
     "sigmoid": (0.0, 1.0),

@@ -10,7 +10,7 @@ from clearprop.lens.doctor import thresholds as t
 from clearprop.lens.doctor.case import Case, Seeing
 from clearprop.lens.doctor.finding import Finding
 from clearprop.lens.doctor.trials import Trial
-from clearprop.lens.doctor.words import about, short
+from clearprop.lens.words import about, short
 from clearprop.optim import Adam
 from clearprop.optimizer import Optimizer
 

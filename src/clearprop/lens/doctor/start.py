@@ -11,7 +11,7 @@ from clearprop.lens.doctor import thresholds as t
 from clearprop.lens.doctor.case import Case, Seeing
 from clearprop.lens.doctor.finding import Finding
 from clearprop.lens.doctor.probe import Seen
-from clearprop.lens.doctor.words import percent, short
+from clearprop.lens.words import percent, short
 from clearprop.model import Sequential
 
 

@@ -1,6 +1,5 @@
 """Real steps on copies of the network: at a learning rate, and on one small batch."""
 
-from copy import deepcopy
 from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Any
@@ -12,6 +11,7 @@ from clearprop.callbacks import Callback
 from clearprop.errors import DivergedError
 from clearprop.lens.doctor.probe import without_noise
 from clearprop.lens.doctor.thresholds import FEW_NUMBERS
+from clearprop.lens.lr_range import anew
 from clearprop.loop import Training
 from clearprop.losses import Loss
 from clearprop.model import Sequential
@@ -93,8 +93,8 @@ def at_rate(
     warm: bool = False,
 ) -> Trial:
     """So many steps of a new optimizer of this kind at this rate; with `warm` it is reached half way."""
-    twin, own, watch = model.copy(), deepcopy(optimizer), _Steps(steps, lr)
-    own.schedule, own.slots, own.steps, own.lr = None, {}, 0, lr
+    twin, own, watch = model.copy(), anew(optimizer), _Steps(steps, lr)
+    own.lr = lr
     if warm:
         epochs = steps / max(1, len(x) // batch_size)
         own.schedule = lambda time: lr * min(1.0, 0.05 + 1.9 * time / epochs)

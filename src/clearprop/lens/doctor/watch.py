@@ -23,9 +23,9 @@ from clearprop.lens.doctor.probe import look
 from clearprop.lens.doctor.reference import constant_loss, perfect_loss
 from clearprop.lens.doctor.trials import update_ratios, weights_of
 from clearprop.lens.doctor.units import dead_findings, saturated_findings
-from clearprop.lens.doctor.words import short
 from clearprop.lens.doctor.write import remark
 from clearprop.lens.document.as_text import as_text
+from clearprop.lens.words import short
 from clearprop.loop import Training
 from clearprop.names import check_count
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clearprop.arrays import Array, shape_text
+from clearprop.lens.words import percent
 
 WHOLE = 100  # numbers that are all written down
 SEVERAL = 50  # the same, where they lie in more than one plane
@@ -32,7 +33,7 @@ class Tensor:
     >>> image = np.zeros((1, 28, 28, 1)); image[0, 20, 9] = 1
     >>> part = Tensor("x", image, plane=(1, 2)).parts(6)[0]
     >>> part.where, part.rows.shape, Tensor("x", image).statistics()
-    ('[0, 18:22, 6:12, 0]', (4, 6), 'smallest 0, mean 0.001276, largest 1, norm 1; 100 % are 0')
+    ('[0, 18:22, 6:12, 0]', (4, 6), 'smallest 0, mean 0.001276, largest 1, norm 1; 99.9 % are 0')
     """
 
     name: str
@@ -91,7 +92,7 @@ class Tensor:
         said = f"smallest {short(finite.min())}, mean {short(mean)}, largest {short(finite.max())}"
         said += f", norm {short(norm)}"
         zeros, lost = np.mean(flat == 0), flat.size - finite.size
-        said += f"; {zeros:.0%} are 0".replace("%", " %") if zeros > 0 else ""
+        said += f"; {percent(float(zeros))} are 0" if zeros > 0 else ""
         return said + (f"; {lost:,} of {flat.size:,} are not finite" if lost else "")
 
     def _planes(self) -> Iterator[tuple[int | None, ...]]:

@@ -268,18 +268,20 @@ def save_png(loss: Node, path: str | FilePath, *, show: str = "numbers") -> None
     """
     from clearprop.lens.style import styled
 
-    path = picture_path(path, ".png", "save_png")
+    path = picture_path(path, ".png", "save_png", "for an .svg write what draw gives")
     scene = build_scene(loss, gradients(loss), show)
     with styled():
         figure = plot_scene(scene).get_figure()
         replace_file(path, lambda file: figure.savefig(file, format="png", dpi=PNG_DPI))  # type: ignore[union-attr]
 
 
-def picture_path(path: str | FilePath, ending: str, who: str) -> FilePath:
-    """Refuse a file name whose ending tells of another kind of picture."""
+def picture_path(path: str | FilePath, ending: str, who: str, otherwise: str) -> FilePath:
+    """Refuse a file name whose ending tells of another kind of picture, and say how such a one is made."""
     path = FilePath(path)
     if path.suffix.lower() != ending:
-        raise ConfigError(f"{who}: expected a file name that ends in {ending}, got {str(path)!r}. Rename it.")
+        raise ConfigError(
+            f"{who}: expected a file name that ends in {ending}, got {str(path)!r}. Rename it; {otherwise}."
+        )
     return path
 
 

@@ -166,11 +166,6 @@ def _width(c: str) -> float:
     return 0.62 if c.isdigit() or c.islower() else 0.8
 
 
-def columns_of(text: str) -> int:
-    """How many columns of a terminal a text takes: letters of East Asia take two."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
 def number_text(x: float) -> str:
     """A number in a formula: ½, −2, 0.125.
 

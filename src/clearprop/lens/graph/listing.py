@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from textwrap import wrap
 
 from clearprop.arrays import Array, shape_text
+from clearprop.lens.document.as_text import columns
 from clearprop.lens.graph.backward import Gradients, check_loss_node, gradients
 from clearprop.lens.graph.labels import (
     cells_of,
-    columns_of,
     gradient_latex,
     latex_of,
     norm_text,
@@ -72,7 +72,7 @@ def _entry(node: Node, names: Mapping[Node, str], found: Gradients) -> Iterator[
     )
     yield from wrap(f"{head}, shape {shape_text(node.shape)}", WIDTH, subsequent_indent="  ")
     gradient = f"∂{names[node]}"
-    wide = max(len("value"), columns_of(gradient))
+    wide = max(len("value"), columns(gradient))
     yield from _array("value", wide, node.value)
     if node in found.totals:
         yield from _array(gradient, wide, found.totals[node])
@@ -80,7 +80,7 @@ def _entry(node: Node, names: Mapping[Node, str], found: Gradients) -> Iterator[
     if len(shares) > 1:
         yield " " * INDENT + f"the sum of {len(shares)} paths:"
         labels = [f"through {names[share.through]}, {plain(share.formula(names))}" for share in shares]
-        wide = min(max(columns_of(label) for label in labels), 44)
+        wide = min(max(columns(label) for label in labels), 44)
         for label, share in zip(labels, shares, strict=True):
             yield from _array(label, wide, share.gradient)
 
@@ -89,7 +89,7 @@ def _array(label: str, wide: int, x: Array) -> Iterator[str]:
     """A label, then the array beside it, or below where the label is long."""
     rows = _rows(x)
     space = wide + 2
-    if columns_of(label) > wide or INDENT + space + max(map(len, rows)) > WIDTH:
+    if columns(label) > wide or INDENT + space + max(map(len, rows)) > WIDTH:
         yield from wrap(
             label, WIDTH - INDENT, initial_indent=" " * INDENT, subsequent_indent=" " * (INDENT + 2)
         )
@@ -97,7 +97,7 @@ def _array(label: str, wide: int, x: Array) -> Iterator[str]:
         return
     for i, row in enumerate(rows):
         head = label if i == 0 else ""
-        yield f"{' ' * INDENT}{head}{' ' * (space - columns_of(head))}{row}"
+        yield f"{' ' * INDENT}{head}{' ' * (space - columns(head))}{row}"
 
 
 def _rows(x: Array) -> list[str]:

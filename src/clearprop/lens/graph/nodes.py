@@ -10,24 +10,12 @@ import numpy.typing as npt
 from clearprop.arrays import Array, Shape, shape_text
 from clearprop.errors import ConfigError, DataError
 from clearprop.lens.graph.fit import Operand, check_fits, check_result
-from clearprop.lens.graph.names import checked_name, equation, merged, names_of, ordered
+from clearprop.lens.graph.names import checked_name, equation, merged, ordered
 from clearprop.lens.graph.ops import OPS
 from clearprop.names import unknown
 
 if TYPE_CHECKING:
     from clearprop.lens.graph.backward import Gradients
-
-__all__ = [
-    "Constant",
-    "Node",
-    "Variable",
-    "apply",
-    "equation",
-    "kind_of",
-    "names_of",
-    "ordered",
-    "recomputed",
-]
 
 
 class Node:

@@ -25,7 +25,6 @@ from clearprop.kernels.activations import (
     tanh_forward,
 )
 from clearprop.kernels.losses import softmax_cross_entropy
-from clearprop.lens.graph.labels import latex_of
 
 Shares = tuple[Array | None, ...]
 
@@ -39,11 +38,6 @@ class Op(NamedTuple):
     forward: Callable[..., tuple[Any, Any]]
     backward: Callable[[Array, Any], Shares]
     needs: str = ""  # what is to be said where the result is not finite
-
-    @property
-    def latex(self) -> str:
-        """The equation for a LaTeX document, in the table's letters."""
-        return f"y = {latex_of(self.text)}"
 
 
 def _summed(dy: Array, shape: tuple[int, ...]) -> Array:

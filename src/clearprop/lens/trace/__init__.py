@@ -22,6 +22,7 @@ from clearprop.lens.trace.put_in.losses import LossNumbers
 from clearprop.lens.trace.record import Recorder
 from clearprop.lens.trace.step import Quantity, TraceStep
 from clearprop.losses import Loss, make_loss
+from clearprop.messages.calls import in_a_sentence
 from clearprop.model import Sequential
 from clearprop.names import check_count, check_number, unknown
 from clearprop.optim import AdamW, clip_norm, clip_value, make_optimizer
@@ -97,6 +98,7 @@ class Trace(Written):
         return f"Trace({len(self.steps)} steps, {n}, loss {plain(scalar(self.loss))})"
 
 
+@in_a_sentence
 def trace(
     model: Sequential,
     x: Any,

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from clearprop.arrays import shape_text
 from clearprop.errors import ClearpropError
+from clearprop.layers.base import multiply_adds
 from clearprop.lens.architecture import draw_model
 from clearprop.lens.doctor.write import remark
 from clearprop.lens.document.as_html import as_html
-from clearprop.model import Sequential
 from clearprop.runs.doctor import diagnose_run
 from clearprop.runs.figures import figure
 from clearprop.runs.record import Network, Record
@@ -27,6 +27,7 @@ from clearprop.runs.report.html import (
 from clearprop.runs.report.overview import how_it_ended
 from clearprop.runs.report.pictures import pictures
 from clearprop.runs.report.section import Section
+from clearprop.summary import HEAD, summary_rows
 
 
 def chapter(record: Record, figures: Figures, prefix: str) -> tuple[Section, ...]:
@@ -55,7 +56,7 @@ def key_figures(record: Record) -> Markup:
     taken = summary.get("seconds")
     return facts(
         [
-            ("state", record.status),
+            ("state", record.state),
             *numbers,
             ("parameters", f"{summary['parameters']:,}" if "parameters" in summary else ""),
             (
@@ -103,25 +104,16 @@ def network(record: Record) -> Markup:
 
 
 def layers_table(network: Network) -> Markup:
-    """A row for each layer."""
+    """A row for each layer, as the summary has it."""
     model = network.model
-    rows = [_layer(model, i) for i in range(len(model.layers))]
-    total = sum(
-        layer.multiply_adds(shape) for layer, shape in zip(model.layers, model.shapes[:-1], strict=True)
-    )
-    rows.append(["total", "", f"{model.params.size:,}", f"{total:,}"])
-    head = ["layer", "output", "parameters", "multiply-adds"]
-    shown = table(head, rows, says="The network's layers", numbers=2, class_="totals")
+    work = multiply_adds(model.layers, model.shapes)
+    rows = [
+        *summary_rows(model.layers, model.shapes, "N", "\u2003"),
+        ("total", "", f"{model.params.size:,}", f"{work:,}"),
+    ]
+    shown = table(HEAD, rows, says="The network's layers", numbers=2, class_="totals")
     said = f"Input {shape_text(('N', *model.input_shape))}, computed in {model.dtype}."
     return joined([shown, paragraphs(said)])
-
-
-def _layer(model: Sequential, i: int) -> list[str]:
-    layer, shape = model.layers[i], model.shapes[i]
-    params = sum(view.size for name, view in model.named_params().items() if name.split(".")[0] == str(i))
-    work = layer.multiply_adds(shape)
-    output = shape_text(("N", *model.shapes[i + 1]))
-    return [f"{i} {layer}", output, f"{params:,}" if params else "", f"{work:,}" if work else ""]
 
 
 def repeat(record: Record, *, is_open: bool) -> Markup:

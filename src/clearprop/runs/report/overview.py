@@ -6,8 +6,8 @@ from clearprop.lens.curves import plot_epochs, plot_runs, plot_steps
 from clearprop.lens.style import new_axes, styled
 from clearprop.runs.compare import Column, compare, differing, setting_text, settings_of
 from clearprop.runs.figures import figure
-from clearprop.runs.outcomes import selection_part
-from clearprop.runs.record import PARTS, Record
+from clearprop.runs.outcomes import PARTS, selection_part
+from clearprop.runs.record import Record
 from clearprop.runs.report.figure import HEIGHT, WIDTH, Figures
 from clearprop.runs.report.html import Markup, element, joined, more, paragraphs, table
 from clearprop.runs.report.section import Section
@@ -69,10 +69,10 @@ def curves_of_one(record: Record, figures: Figures) -> Section:
     return Section("curves", "Curves", element("div", drawn, class_="figures"))
 
 
-def curves_of_several(records: Sequence[Record], figures: Figures) -> Section:
+def curves_of_several(records: Sequence[Record], ranked: Sequence[Record], figures: Figures) -> Section:
     """Each measure with a curve for every run; losses of different kinds are never in one picture."""
-    shown = best_first(records)[:MOST_CURVES]
-    shown = [record for record in records if record in shown]  # in the order of the table
+    best = ranked[:MOST_CURVES]
+    shown = [record for record in records if record in best]  # in the order of the table
     kinds: dict[str, list[Record]] = {}
     for record in shown:
         kinds.setdefault(record.loss.name, []).append(record)

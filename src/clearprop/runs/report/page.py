@@ -31,19 +31,21 @@ _PRINT = 'addEventListener("beforeprint",()=>document.querySelectorAll("details"
 def report(records: Sequence[Record], sweep: RunFolder | None = None) -> str:
     """One or several runs as a whole HTML document, which loads nothing from anywhere.
 
-    With `sweep` it begins with the trials of which they are the runs.
+    With `sweep` it begins with the trials of which they are the runs, the best first.
     """
     figures = Figures()
-    sections = _one(records[0], figures) if len(records) == 1 else _several(records, figures)
-    if sweep is not None:
-        sections.insert(0, sweep_section(sweep, figures))
     if len(records) == 1:
         record = records[0]
+        sections = _one(record, figures)
         title, below = record.title, f"run {record.name}"
         top = joined([key_figures(record), ending(record)])
     else:
+        sections = _several(records, best_first(records) if sweep is None else records, figures)
         title, below = f"{len(records)} runs compared", names_of(records)
         top = Markup("")
+    if sweep is not None:
+        sections.insert(0, sweep_section(sweep, figures))
+        title, below = f"Sweep {sweep.path.resolve().name}", "its run" if len(records) == 1 else title
     head = [element("p", "clearprop report", class_="kind"), element("h1", title), element("p", below), top]
     foot = f"Written by clearprop {clearprop.__version__}. This file needs nothing but itself."
     body = [
@@ -75,14 +77,14 @@ def _one(record: Record, figures: Figures) -> list[Section]:
     return [results_of_one(record), curves_of_one(record, figures), *chapter(record, figures, "")]
 
 
-def _several(records: Sequence[Record], figures: Figures) -> list[Section]:
+def _several(records: Sequence[Record], ranked: Sequence[Record], figures: Figures) -> list[Section]:
     sections = [
         results_of_several(records),
-        curves_of_several(records, figures),
+        curves_of_several(records, ranked, figures),
         settings_of_several(records),
     ]
-    shown = best_first(records)[:MOST_CHAPTERS]
-    for number, record in enumerate((record for record in records if record in shown), 1):
+    shown = ranked[:MOST_CHAPTERS]
+    for number, record in enumerate(shown, 1):
         prefix = f"run{number}-"
         top = joined([paragraphs(record.config.description), key_figures(record), ending(record)])
         title = f"Run {record.name}"

@@ -11,7 +11,6 @@ from clearprop.layers import Conv2D, Dense
 from clearprop.lens.cells import (
     MOST_CLASSES,
     feature_columns,
-    percent,
     plot_confusion,
     plot_worst,
     words_of,
@@ -21,6 +20,7 @@ from clearprop.lens.curves import plot_predicted
 from clearprop.lens.plots import Predicted, confusion_of, predict_set, worst_examples
 from clearprop.lens.style import new_axes, styled
 from clearprop.lens.weights import plot_filters, plot_templates
+from clearprop.lens.words import percent
 from clearprop.model import Sequential
 from clearprop.runs.prepare import Prepared, Preprocessing, in_memory
 from clearprop.runs.record import Network, Record

@@ -31,10 +31,10 @@ def sweep_section(folder: RunFolder, figures: Figures) -> Section:
 
 def _trials(sweep: Sweep) -> Markup:
     search, keys = sweep.search, list(sweep.search.space)
-    head = ["run", *short_names(keys), _words(sweep), "epochs", "state"]
+    head = ["trial", *short_names(keys), _words(sweep), "epochs", "state"]
     rows = [
         [
-            one.folder.name,
+            f"{one.number:03d}",
             *(setting_text(one.choice.get(key)) for key in keys),
             "" if one.value is None else figure(one.value),
             str(one.summary.get("epochs", "")),
@@ -48,7 +48,12 @@ def _trials(sweep: Sweep) -> Markup:
     ended = sum(one.summary["status"] in ("finished", "pruned", "diverged") for one in sweep.outcomes)
     said = f"{ended} of {search.trials} trials are done; sampler {search.sampler.name}, pruner {search.pruner.name}."
     listed = element("ul", [element("li", reason) for reason in reasons])
-    why = more(f"Why {len(reasons)} of them did not go to their end", listed) if reasons else ""
+    whose = (
+        "one of them did not go to its end"
+        if len(reasons) == 1
+        else f"{len(reasons)} of them did not go to their end"
+    )
+    why = more(f"Why {whose}", listed) if reasons else ""
     return joined([paragraphs(said), table(head, rows, says="The trials, best first", numbers=1), why])
 
 
@@ -73,7 +78,10 @@ def _importances(sweep: Sweep, figures: Figures) -> Markup:
     done = sum(one.summary["status"] == "finished" for one in sweep.outcomes)
     if len(sweep.search.space) < 2 or done < FEWEST:
         return Markup("")
-    shares = sweep.importances()
+    try:
+        shares = sweep.importances()
+    except ClearpropError as error:
+        return paragraphs(str(error))
     named = dict(zip(short_names(list(shares)), shares.values(), strict=True))
     with styled():
         axes = plot_importances(new_axes(WIDTH, 0.8 + 0.4 * len(named)), named)

@@ -22,8 +22,8 @@ from clearprop.lens.curves import plot_epochs, plot_steps
 from clearprop.loop import Training
 from clearprop.model import Sequential
 from clearprop.runs.config import RunConfig, make_config, read_toml
+from clearprop.runs.predictions import predictions_csv
 from clearprop.runs.prepare import in_memory, prepare
-from clearprop.runs.run import predictions_csv
 from clearprop.train import fit
 
 PRESETS = Path(clearprop.__file__).parent / "cli" / "presets"

@@ -7,12 +7,11 @@ import numpy as np
 
 from clearprop.arrays import Array
 from clearprop.kernels.norm import batch_norm_moments, batch_norm_statistics
-from clearprop.layers import BatchNorm, GroupNorm, LayerNorm
+from clearprop.layers import BatchNorm, GroupNorm
 from clearprop.lens.trace.letters import difference, factor, figure, fine
 from clearprop.lens.trace.put_in.words import Index, Look, largest, mean, over, products, total
 from clearprop.lens.trace.record import Call
 
-Norm = BatchNorm | LayerNorm | GroupNorm
 Place = tuple[int | slice | EllipsisType, ...]
 SQUARES = 6  # of deviations that are all written down
 

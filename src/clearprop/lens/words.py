@@ -1,4 +1,4 @@
-"""Numbers in few digits, for sentences."""
+"""Numbers and names as sentences and pictures have them: in few digits, in few letters."""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -27,12 +27,15 @@ def about(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in per cent.
+    """A share in as few letters as tell it.
 
-    >>> percent(0.5), percent(0.001), percent(1.0)
-    ('50 %', '0.1 %', '100 %')
+    >>> [percent(share) for share in (0.97, 0.004, 0.996, 1.0, 0.0, 0.0004)]
+    ['97 %', '0.4 %', '99.6 %', '100 %', '0 %', '<0.1 %']
     """
-    return f"{100 * share:.1f} %" if 0 < share < 0.01 or 0.99 < share < 1 else f"{100 * share:.0f} %"
+    if 0 < share < 0.001:
+        return "<0.1 %"
+    digits = 1 if 0 < share < 0.0095 or 0.9905 <= share < 0.9995 else 0
+    return f"{100 * share:.{digits}f} %"
 
 
 def names(items: Sequence[object]) -> str:
@@ -43,3 +46,12 @@ def names(items: Sequence[object]) -> str:
     """
     said = ", ".join(str(item) for item in items[:5])
     return said + (f" and {len(items) - 5} more" if len(items) > 5 else "")
+
+
+def class_name(k: int, class_names: Sequence[str]) -> str:
+    """What label k stands for; the label itself, where it has no name.
+
+    >>> class_name(1, ["no", "yes"]), class_name(2, ["no", "yes"])
+    ('yes', '2')
+    """
+    return str(class_names[k]) if 0 <= k < len(class_names) else str(k)
