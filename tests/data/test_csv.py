@@ -224,3 +224,15 @@ def test_higgs(data_folder: Path) -> None:
     assert set(y) == {0, 1}
     assert names is not None
     assert names[0] == "lepton_pT"
+
+
+def test_a_column_of_a_long_name_keeps_the_sentence_short(tmp_path):
+    path = tmp_path / "long.csv"
+    path.write_text(f"{'a' * 30_000},label\n{'1' * 400},0\n,1\n")
+    with pytest.raises(
+        DataError, match=r"line 2, column 1 \(a{40}\): expected a finite number, got '1{40}'\."
+    ):
+        read_csv(path)
+    path.write_text(f"{'a' * 30_000},label\n,1\n")
+    with pytest.raises(DataError, match=r"line 2, column 1 \(a{40}\): the cell is missing"):
+        read_csv(path)

@@ -322,7 +322,7 @@ def _walk_rows(form: Form, rows: Iterable[tuple[int, list[str]]]) -> tuple[Array
 def _number(form: Form, line: int, column: int, cell: str) -> float:
     where = f"{form.path}, line {line}, column {column + 1}"
     if form.header is not None:
-        where += f" ({form.header[column]})"
+        where += f" ({form.header[column][:40]})"
     if cell == "":
         raise DataError(f"{where}: the cell is missing. Fill it in, or delete the line.")
     if not _is_number(cell):
@@ -330,5 +330,5 @@ def _number(form: Form, line: int, column: int, cell: str) -> float:
         raise DataError(f"{where}: expected a number, got {cell[:40]!r}. {hint}")
     value = float(cell)
     if not isfinite(value):
-        raise DataError(f"{where}: expected a finite number, got {cell!r}. Fill it in, or delete the line.")
+        raise DataError(f"{where}: expected a finite number, got {cell[:40]!r}. Fill it in, or delete the line.")
     return value
