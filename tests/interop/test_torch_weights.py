@@ -720,11 +720,14 @@ def test_files_that_hold_no_weights(path):
     np.testing.assert_array_equal(model.params, before)
 
 
-def test_two_biases_whose_sum_is_beyond_the_dtype(path):
+@pytest.mark.parametrize(("one", "other"), [(np.float32(3e38),) * 2, (np.inf, -np.inf)])
+def test_two_biases_without_a_finite_sum(path, one, other):
     model = cp.Sequential([cp.Elman(2)], input_shape=(4, 3))
     before = model.params.copy()
     shapes = {"weight_ih_l0": (2, 3), "weight_hh_l0": (2, 2), "bias_ih_l0": (2,), "bias_hh_l0": (2,)}
-    save_file({name: np.full(shape, 3e38, "f4") for name, shape in shapes.items()}, path)
+    arrays = {name: np.ones(shape, "f4") for name, shape in shapes.items()}
+    arrays["bias_ih_l0"], arrays["bias_hh_l0"] = arrays["bias_ih_l0"] * one, arrays["bias_hh_l0"] * other
+    save_file(arrays, path)
     with pytest.raises(cp.DataError, match=r"0\.b holds values that are not finite numbers"):
         cp.load_torch_weights(model, path)
     assert (model.params == before).all()

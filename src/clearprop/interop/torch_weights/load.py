@@ -89,8 +89,8 @@ def load_torch_weights(
     arrays: dict[str, Array] = {name: ours[name] for slot in sides.kept for name in slot.arrays}
     for slot in sides.wanted:
         with np.errstate(
-            over="ignore"
-        ):  # two biases whose sum is beyond the dtype: infinite, and refused below
+            over="ignore", invalid="ignore"
+        ):  # two biases without a finite sum are refused below
             turned = slot.turn(_read(file, slot, found[slot.name]))
         arrays |= {f"{slot.name}.{own}": array for own, array in turned.items()}
     fill_params(model, arrays, str(file.path))
